@@ -1,0 +1,91 @@
+/**
+ * `defineDomain`: an app's tables and ops, declared once. Everything else is inferred from it: op types, typed reads,
+ * change events, what a hub lets through (DESIGN section 4, decision 0001).
+ */
+import { z } from 'zod'
+import { SyncError } from '../errors.ts'
+import type { Domain, TableLayout } from './domain.ts'
+import { isBuiltInOp, type OpDeclaration, type OpDeclarations } from './op.ts'
+import type { KeySchema, Tables } from './table.ts'
+import type { TableWriters } from './writers.ts'
+
+/** Declares one op of a domain with these tables; `defineDomain` hands it to the `ops` function. */
+export type DeclareOp<T extends Tables> = <S extends z.ZodObject>(
+  payload: S,
+  write: (tables: TableWriters<T>, payload: z.output<S>) => void,
+) => OpDeclaration<S>
+
+const NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
+
+/**
+ * @param definition `ops` gets the function that declares an op, already knowing the tables' types.
+ * @throws SyncError DOMAIN_INVALID when names, parents or keys do not fit together.
+ */
+export function defineDomain<const T extends Tables, O extends OpDeclarations>(definition: {
+  name: string
+  version: number
+  tables: T
+  ops: (op: DeclareOp<T>) => O
+}): Domain<T, O> {
+  const { name, version, tables } = definition
+  if (!NAME.test(name)) throw invalid(name, 'its name must be a word of letters, digits and "_"')
+  if (!Number.isSafeInteger(version) || version < 1)
+    throw invalid(name, 'its version must be a whole number from 1')
+  const ops = definition.ops((payload, write) => ({ payload, write }))
+  for (const type of Object.keys(ops)) {
+    if (!NAME.test(type))
+      throw invalid(name, `op ${JSON.stringify(type)} is not a word of letters, digits and "_"`)
+    if (isBuiltInOp(type)) throw invalid(name, `op ${type} is built into every domain`)
+  }
+  return { name, version, tables, ops, layouts: layOut(name, tables) }
+}
+
+interface MutableLayout extends TableLayout {
+  parent: TableLayout | null
+  children: TableLayout[]
+}
+
+function layOut(domain: string, tables: Tables): ReadonlyMap<string, TableLayout> {
+  const layouts = new Map<string, MutableLayout>()
+  for (const [name, table] of Object.entries(tables)) {
+    if (!NAME.test(name))
+      throw invalid(domain, `table ${JSON.stringify(name)} is not a word of letters, digits and "_"`)
+    const keyLength = table.kind === 'singleton' ? 0 : keyLengthOf(table.key)
+    if (keyLength === null)
+      throw invalid(domain, `table ${name} needs a key that is a string or a tuple of strings`)
+    layouts.set(name, { name, table, keyLength, parent: null, children: [] })
+  }
+  for (const layout of layouts.values()) {
+    if (layout.table.kind === 'singleton' || layout.table.under === null) continue
+    const parent = layouts.get(layout.table.under)
+    if (parent === undefined || parent.keyLength === 0) {
+      throw invalid(
+        domain,
+        `table ${layout.name} is under ${layout.table.under}, which is no table with keys`,
+      )
+    }
+    if (parent.keyLength > layout.keyLength || parent === layout) {
+      throw invalid(domain, `keys of table ${layout.name} do not start with a key of ${parent.name}`)
+    }
+    layout.parent = parent
+    parent.children.push(layout)
+  }
+  for (const layout of layouts.values()) {
+    const seen = new Set<TableLayout>()
+    for (let at: TableLayout | null = layout; at !== null; at = at.parent) {
+      if (seen.has(at)) throw invalid(domain, `table ${layout.name} is under itself`)
+      seen.add(at)
+    }
+  }
+  return layouts
+}
+
+function keyLengthOf(schema: KeySchema): number | null {
+  if (schema instanceof z.ZodTuple) return schema.def.items.length
+  const sample: unknown = schema
+  return sample instanceof z.ZodType && !(sample instanceof z.ZodArray) ? 1 : null
+}
+
+function invalid(domain: string, why: string): SyncError {
+  return new SyncError('DOMAIN_INVALID', `domain ${JSON.stringify(domain)}: ${why}`)
+}

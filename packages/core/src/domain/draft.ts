@@ -1,0 +1,146 @@
+/**
+ * A draft collects what the ops of one commit write, one write a key, before the document is touched. It reads as the
+ * document would after those writes, so that a later op of the same commit sees what an earlier one did.
+ */
+import { assert } from '../assert.ts'
+import type { Entry, Register } from '../entry.ts'
+import type { Hlc } from '../hlc.ts'
+import { keyParts, keyText, prefixText, type KeyParts, type KeyText } from '../key.ts'
+import { noRegisters, type Registers } from '../reading/registers.ts'
+import { sameValue, type Value } from '../value.ts'
+import { isConflict, isParentVisible, readRegister } from '../reading/read.ts'
+import type { TableLayout } from './domain.ts'
+import { findPlace, type RegisterPlace } from './register-schema.ts'
+
+/** A change of one register: a set writes an entry and deletes those it has seen, a remove only deletes. */
+export type Write =
+  | { readonly kind: 'set'; readonly table: string; readonly key: KeyParts; readonly value: Value }
+  | { readonly kind: 'remove'; readonly table: string; readonly key: KeyParts }
+
+export class Draft implements Registers {
+  readonly #base: Registers
+  readonly #hlc: Hlc
+  readonly #pending = new Map<string, Map<KeyText, Entry | null>>()
+  readonly #places: RegisterPlace[] = []
+  readonly #layouts = new Map<string, TableLayout>()
+  /** Every set that an op asked for, also those that a later op of the commit undid. */
+  readonly asked: Entry[] = []
+
+  /** `hlc` is the commit's stamp. */
+  constructor(base: Registers, hlc: Hlc) {
+    this.#base = base
+    this.#hlc = hlc
+  }
+
+  /** Sets a register whose key and value were checked. */
+  set(place: RegisterPlace, value: Value): void {
+    const key = place.field === null ? place.row : [...place.row, place.field]
+    const entry = { table: place.layout.name, key, value, hlc: this.#hlc }
+    this.asked.push(entry)
+    this.#places.push(place)
+    this.#layouts.set(place.layout.name, place.layout)
+    this.#pendingOf(place.layout.name).set(keyText(key), entry)
+  }
+
+  /** Removes one register, where there is something to remove. */
+  remove(table: string, key: KeyParts): void {
+    if (this.read(table, key).length > 0) this.#pendingOf(table).set(keyText(key), null)
+  }
+
+  /** Removes a row with its fields and every row under it. */
+  removeRow(layout: TableLayout, row: KeyParts): void {
+    this.remove(layout.name, row)
+    if (layout.table.kind === 'records') {
+      for (const field of Object.keys(layout.table.fields)) this.remove(layout.name, [...row, field])
+    }
+    for (const child of layout.children) {
+      const prefixed =
+        child.keyLength === row.length ? [this.read(child.name, row)] : [...this.scan(child.name, row)]
+      for (const register of prefixed) {
+        const key = register[0]?.key
+        if (key !== undefined) this.removeRow(child, key.slice(0, child.keyLength))
+      }
+    }
+  }
+
+  /** What is left to write: sets that change what is read or settle a conflict, removes of what is there. */
+  writes(): readonly Write[] {
+    const writes: Write[] = []
+    for (const [table, pending] of this.#pending) {
+      for (const [text, entry] of pending) {
+        const key = entry?.key ?? keyParts(text)
+        const current = this.#base.read(table, key)
+        if (entry === null) {
+          if (current.length > 0) writes.push({ kind: 'remove', table, key })
+        } else if (this.#changes(entry, current)) {
+          writes.push({ kind: 'set', table, key, value: entry.value })
+        }
+      }
+    }
+    return writes
+  }
+
+  /** A row that was set although the row it belongs under is not there, or null. */
+  missingParent(): RegisterPlace | null {
+    for (const place of this.#places) {
+      const { layout, row, field } = place
+      const ownKey = field === null ? row : [...row, field]
+      if (this.read(layout.name, ownKey).length === 0) continue
+      if (field !== null && layout.table.kind === 'records' && this.read(layout.name, row).length === 0)
+        return place
+      if (!isParentVisible(this, layout, row)) return place
+    }
+    return null
+  }
+
+  read(table: string, key: KeyParts): Register {
+    const pending = this.#pending.get(table)?.get(keyText(key))
+    if (pending === undefined) return this.#base.read(table, key)
+    return pending === null ? [] : [pending]
+  }
+
+  *scan(table: string, prefix: KeyParts): Iterable<Register> {
+    const pending = this.#pending.get(table)
+    if (pending === undefined) return yield* this.#base.scan(table, prefix)
+    const start = prefixText(prefix)
+    const rows = new Map<KeyText, Register>()
+    for (const register of this.#base.scan(table, prefix)) rows.set(keyText(register[0]?.key ?? []), register)
+    for (const [text, entry] of pending) {
+      if (!text.startsWith(start)) continue
+      if (entry === null) rows.delete(text)
+      else rows.set(text, [entry])
+    }
+    for (const text of [...rows.keys()].sort()) yield rows.get(text) ?? []
+  }
+
+  *contested(): Iterable<Register> {
+    for (const register of this.#base.contested()) {
+      const key = register[0]?.key ?? []
+      const table = register[0]?.table ?? ''
+      if (this.#pending.get(table)?.has(keyText(key)) !== true) yield register
+    }
+  }
+
+  tableNames(): Iterable<string> {
+    return new Set([...this.#base.tableNames(), ...this.#pending.keys()])
+  }
+
+  #changes(entry: Entry, current: Register): boolean {
+    const layout = this.#layouts.get(entry.table)
+    assert(layout !== undefined, 'a pending set came through set()')
+    const field = findPlace(layout, entry.key)?.field ?? null
+    const read = readRegister(layout, field, current)
+    return read === undefined || !sameValue(read, entry.value) || isConflict(layout, field, current)
+  }
+
+  #pendingOf(table: string): Map<KeyText, Entry | null> {
+    let pending = this.#pending.get(table)
+    if (pending === undefined) this.#pending.set(table, (pending = new Map()))
+    return pending
+  }
+}
+
+/** A draft over nothing: what it is asked to set follows from the payloads alone. */
+export function emptyDraft(hlc: Hlc): Draft {
+  return new Draft(noRegisters, hlc)
+}

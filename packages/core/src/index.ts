@@ -1,0 +1,145 @@
+/** The door of `@rejoin/core`: words, decisions and ports. */
+export { assert, unreachable } from './assert.ts'
+export { commitName, type Commit, type RejectedCommit } from './commit.ts'
+export { cursorSchema, sameCursor, ZERO_TAG, type Cursor, type Epoch, type Seq, type Tag } from './cursor.ts'
+export { compareEntries, entryLine, type Entry, type Register } from './entry.ts'
+export { asSyncError, errorCodes, isErrorCode, SyncError, type ErrorCode } from './errors.ts'
+export { authorOf, formatHlc, HlcClock, isHlc, parseHlc, type Hlc, type HlcParts } from './hlc.ts'
+export {
+  checkNamespace,
+  counterSchema,
+  namespaceSchema,
+  replicaIdOf,
+  replicaIdSchema,
+  type CommitId,
+  type Counter,
+  type Namespace,
+  type ReplicaId,
+} from './ids.ts'
+export { checkKey, keyParts, keyText, prefixText, type KeyParts, type KeyText } from './key.ts'
+export { limits, type Limits } from './limits.ts'
+export { planCatchUp, type CatchUpPlan, type LogView } from './plan.ts'
+export { nextReplicaState, type ReplicaEvent, type ReplicaState } from './replica-state.ts'
+export { canonicalJson, canonicalValue, sameValue, utf8Length, type Value } from './value.ts'
+
+export { defineDomain, type DeclareOp } from './domain/define.ts'
+export { mergeOf, type AnyDomain, type Domain, type OpOf, type TableLayout } from './domain/domain.ts'
+export { Draft, type Write } from './domain/draft.ts'
+export {
+  builtInOps,
+  isBuiltInOp,
+  type AnyOp,
+  type BuiltInOp,
+  type OpDeclaration,
+  type OpDeclarations,
+  type RegisterWrite,
+} from './domain/op.ts'
+export {
+  canonicalOps,
+  checkEntries,
+  checkEntriesFollowFromOps,
+  planWrites,
+  type ParentRule,
+} from './domain/planning.ts'
+export { checkRegister, findPlace, layoutOf, placeOf, type RegisterPlace } from './domain/register-schema.ts'
+export {
+  Id,
+  map,
+  records,
+  singleton,
+  type FieldsOf,
+  type KeyOf,
+  type MapTable,
+  type Merge,
+  type RecordsTable,
+  type SingletonTable,
+  type Table,
+  type Tables,
+  type ValueOf,
+} from './domain/table.ts'
+export {
+  type MapWriter,
+  type RecordsWriter,
+  type SingletonWriter,
+  type TableWriters,
+} from './domain/writers.ts'
+
+export { listConflicts, type Choice, type Conflict } from './reading/conflicts.ts'
+export { isConflict, isParentVisible, isRowVisible, mergeValues, readRegister } from './reading/read.ts'
+export { allEntries, noRegisters, type Registers } from './reading/registers.ts'
+export {
+  readTables,
+  type MapReads,
+  type RecordsReads,
+  type SingletonReads,
+  type TablesReads,
+} from './reading/tables.ts'
+
+export {
+  type Bill,
+  type Channel,
+  type CloseReason,
+  type Dial,
+  type HubChannel,
+  type ReplicaChannel,
+} from './ports/channel.ts'
+export { randomUint32, randomUnit, type Clock } from './ports/clock.ts'
+export {
+  CLIENT_ID_MIN,
+  REBUILD_CLIENT_ID,
+  type ChangeListener,
+  type ChangeOrigin,
+  type ClientClocks,
+  type ClientId,
+  type Crdt,
+  type CrdtAwareness,
+  type CrdtDocument,
+  type CrdtUpdates,
+  type InspectedUpdate,
+  type ItemRange,
+  type RegisterChange,
+} from './ports/crdt.ts'
+export {
+  type AppendResult,
+  type HubStore,
+  type LogRange,
+  type NamespaceState,
+  type NewCheckpoint,
+  type StoredCheckpoint,
+  type StoredRecord,
+  type TailLimit,
+  type TailResult,
+} from './ports/hub-store.ts'
+export {
+  type ReplicaIdentity,
+  type ReplicaStep,
+  type ReplicaStore,
+  type StoredReplica,
+  type SyncNotes,
+} from './ports/replica-store.ts'
+export { noSignals, type HubSignals } from './ports/signals.ts'
+
+export {
+  downMessageSchema,
+  type Ack,
+  type CatchUpPath,
+  type CaughtUp,
+  type Closing,
+  type DownMessage,
+  type Refused,
+  type RevisionGap,
+  type Snapshot,
+  type Tail,
+  type TailCommit,
+  type Welcome,
+} from './protocol/down.ts'
+export {
+  upMessageSchema,
+  type Awareness,
+  type Bye,
+  type Hello,
+  type Push,
+  type PushedCommit,
+  type UpMessage,
+} from './protocol/up.ts'
+export { capabilities, PROTOCOL_VERSION, type Capability } from './protocol/version.ts'

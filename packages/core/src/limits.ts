@@ -1,0 +1,74 @@
+/**
+ * Every bound of Rejoin with its unit and why it has that value. What happens at a bound is said where it is checked.
+ * Sizes follow `HAZARDS.md` rows D3, D9, E1 and G3; times follow its fault rows 27 and 29.
+ */
+import { assert } from './assert.ts'
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  /** Length of a namespace's name, characters: it becomes a key, never a path. */
+  namespaceCharsMax: 128,
+  /** UTF-8 bytes of all parts of one key together. */
+  keyBytesMax: 1 * KiB,
+  /** UTF-8 bytes of one value's canonical JSON. */
+  valueBytesMax: 128 * KiB,
+  /** Levels of arrays and objects in a value: readers recurse. */
+  valueDepthMax: 32,
+  /** Ops in one commit. */
+  commitOpsMax: 10_000,
+  /** Bytes of a commit's ops and update together: one fits a push with room for its frame. */
+  commitBytesMax: 4 * MiB,
+  /** Entries that one update may write. */
+  updateEntriesMax: 20_000,
+  /** Ranges that one update may delete. */
+  updateDeleteRangesMax: 50_000,
+  /** Commits that wait for an acknowledgement in one replica; the next `apply` is refused. */
+  outboxCommitsMax: 100_000,
+  /** Commits that one push message carries. */
+  pushCommitsMax: 256,
+  /** Bytes of commits that one push message carries, unless a single one is larger. */
+  pushBytesMax: 1 * MiB,
+  /** Bytes pushed and not yet answered: what a hub may have to hold for one session. */
+  pushUnansweredBytesMax: 8 * MiB,
+  /** Bytes of commits that one tail message carries, unless a single one is larger. */
+  tailBytesMax: 1 * MiB,
+  /** Bytes of one message up, all fragments together. */
+  messageUpBytesMax: 8 * MiB,
+  /** Bytes of one message down: a whole snapshot. */
+  messageDownBytesMax: 256 * MiB,
+  /** Bytes of one frame on a socket; larger messages travel in fragments of this size. */
+  frameBytesMax: 256 * KiB,
+  /** Milliseconds from the first fragment of a message to its last. */
+  fragmentsMsMax: 30_000,
+  /** Bytes waiting for a slow peer before it is dropped back to catch-up. */
+  backlogBytesMax: 4 * MiB,
+  /** Milliseconds that a peer may stay behind before its session is closed. */
+  backlogMsMax: 30_000,
+  /** Rooms that one connection may join. */
+  roomsPerConnectionMax: 1_000,
+  /** Bytes of one awareness update: presence, not content. */
+  awarenessBytesMax: 16 * KiB,
+  /** Milliseconds that a commit's HLC may lie ahead of the hub's clock. A clock wrong by a day still works. */
+  hlcAheadMsMax: 2 * 24 * 60 * 60 * 1000,
+  /** Commits that stay available as a tail. */
+  retentionCommitsMin: 1_000,
+  /** Milliseconds between two pings of a live socket; unanswered twice closes it. */
+  heartbeatMs: 15_000,
+  /** Milliseconds for one answer of a hub. */
+  answerMsMax: 30_000,
+  /** Milliseconds of waiting before a reconnect: doubled each time between these two, with jitter. */
+  reconnectMsMin: 200,
+  reconnectMsMax: 30_000,
+} as const
+
+export type Limits = { readonly [Name in keyof typeof limits]: number }
+
+assert(
+  limits.pushBytesMax + limits.commitBytesMax <= limits.messageUpBytesMax,
+  'a push of any commit fits a message up',
+)
+assert(limits.keyBytesMax + limits.valueBytesMax < limits.commitBytesMax, 'any single entry fits a commit')
+assert(limits.commitBytesMax < limits.pushUnansweredBytesMax, 'any single commit may be under way')
+assert(limits.reconnectMsMin < limits.reconnectMsMax, 'waiting grows')

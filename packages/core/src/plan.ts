@@ -1,0 +1,69 @@
+/**
+ * `planCatchUp` decides how a replica gets what it lacks, as a value that can be printed and tested without a disk.
+ * Rules: DESIGN section 7, "Catch-up plan"; boundaries as `REFERENCES.md` S0-9 and S4-3 ask for.
+ */
+import type { Cursor, Epoch, Seq, Tag } from './cursor.ts'
+
+/** What a room knows of its log when it plans. */
+export interface LogView {
+  readonly epoch: Epoch
+  readonly head: Cursor
+  /** Seq of the last dropped record, 0 where none was. */
+  readonly floor: Seq
+  readonly checkpointSeq: Seq | null
+  /**
+   * The tag of the log at the replica's cursor, or null where no record or checkpoint ends there: a history that is not
+   * this one's, unless the cursor is below the floor, where nobody can tell any more.
+   */
+  readonly tagAtCursor: Tag | null
+}
+
+export type CatchUpPlan =
+  | { readonly path: 'unknown'; readonly why: string }
+  | { readonly path: 'live'; readonly why: string }
+  | { readonly path: 'tail'; readonly after: Seq; readonly why: string }
+  /** `gap`: the replica is told of it before the snapshot. */
+  | {
+      readonly path: 'snapshot'
+      readonly gap: { cursor: Seq; floor: Seq; head: Seq } | null
+      readonly why: string
+    }
+  | { readonly path: 'reset'; readonly why: string }
+  /** The replica holds history that this log does not: it must not be overwritten, here or there. */
+  | { readonly path: 'heal'; readonly why: string }
+
+/** `log` is null while the namespace does not exist. `delta`: whether the replica takes a tail at all. */
+export function planCatchUp(cursor: Cursor | null, log: LogView | null, delta: boolean): CatchUpPlan {
+  if (log === null) {
+    if (cursor === null) return { path: 'unknown', why: 'the namespace does not exist yet' }
+    return { path: 'heal', why: `the hub has no such namespace, the replica has it up to ${cursor.seq}` }
+  }
+  const { head, floor, epoch } = log
+  if (cursor === null) {
+    if (!delta) return { path: 'snapshot', gap: null, why: 'the replica takes snapshots only' }
+    if (log.checkpointSeq !== null) return { path: 'snapshot', gap: null, why: 'the replica is new' }
+    return { path: 'tail', after: 0, why: `the replica is new and the log is whole, up to ${head.seq}` }
+  }
+  if (cursor.epoch !== epoch) {
+    return {
+      path: 'reset',
+      why: `the document was rebuilt: epoch ${epoch}, the replica's is ${cursor.epoch}`,
+    }
+  }
+  if (cursor.seq > head.seq)
+    return { path: 'heal', why: `cursor ${cursor.seq} is ahead of the log (head ${head.seq})` }
+  if (cursor.seq >= floor && cursor.seq > 0 && log.tagAtCursor !== cursor.tag) {
+    return { path: 'heal', why: `the log at ${cursor.seq} is not the one the replica has seen` }
+  }
+  if (cursor.seq === head.seq) return { path: 'live', why: `nothing was missed since ${head.seq}` }
+  if (cursor.seq < floor) {
+    const why = `cursor ${cursor.seq} is older than the log (floor ${floor}, head ${head.seq})`
+    return { path: 'snapshot', gap: { cursor: cursor.seq, floor, head: head.seq }, why }
+  }
+  if (!delta) return { path: 'snapshot', gap: null, why: 'the replica takes snapshots only' }
+  return {
+    path: 'tail',
+    after: cursor.seq,
+    why: `the log reaches back from ${head.seq} to cursor ${cursor.seq}`,
+  }
+}

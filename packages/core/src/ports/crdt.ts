@@ -1,0 +1,117 @@
+/**
+ * Ports of the document: `CrdtDocument` is what a replica needs of a live one, `CrdtUpdates` what a hub needs of bytes.
+ * A document is one root array of entries and nothing else; bytes are in the grammar of DESIGN section 3.
+ */
+import type { Write } from '../domain/draft.ts'
+import type { Entry, Register } from '../entry.ts'
+import type { Hlc } from '../hlc.ts'
+import type { KeyParts } from '../key.ts'
+import type { Registers } from '../reading/registers.ts'
+
+/** A 32-bit number that names one writer of a document; never used twice with different content. */
+export type ClientId = number
+
+/** A register before and after a transaction, newest entry first. */
+export interface RegisterChange {
+  readonly table: string
+  readonly key: KeyParts
+  readonly before: Register
+  readonly after: Register
+}
+
+export type ChangeOrigin = 'local' | 'remote'
+export type ChangeListener = (changes: readonly RegisterChange[], origin: ChangeOrigin) => void
+
+export interface CrdtDocument extends Registers {
+  readonly clientId: ClientId
+  /**
+   * Carries out writes in one transaction and returns the one update that holds their effect, or null where nothing
+   * changed (not one byte). A set deletes the live entries of its key whose HLC is not above `hlc`, and a remove
+   * likewise: an entry newer than the write stays, as when an old op is recommitted.
+   */
+  write(writes: readonly Write[], hlc: Hlc): Uint8Array | null
+  /**
+   * Applies updates in one transaction; listeners hear the net difference once. What is already there changes nothing.
+   * @throws SyncError UPDATE_MALFORMED before anything changed when bytes do not read, UPDATE_UNKNOWN_ITEM when they
+   * build on items that this document lacks.
+   */
+  apply(updates: readonly Uint8Array[]): void
+  /** The newest HLC among entries this document has seen since it was made or loaded, or null. */
+  readonly newestHlc: Hlc | null
+  listen(listener: ChangeListener): () => void
+  /** The whole document as one update: deterministic for the same history. */
+  encode(): Uint8Array
+  stateVector(): Uint8Array
+  /** Updates that this document could not place; 0 unless something is badly wrong (invariant 1). */
+  readonly pendingCount: number
+  destroy(): void
+}
+
+/** A run of items of one client: clocks `clock` up to but without `clock + length`. */
+export interface ItemRange {
+  readonly client: ClientId
+  readonly clock: number
+  readonly length: number
+}
+
+/** What an update says, read strictly to its last byte without giving it to Yjs. */
+export interface InspectedUpdate {
+  /** The items it adds: one contiguous run of one client, or null for an update that only deletes. */
+  readonly inserted: ItemRange | null
+  /** The entries it adds, in order; as many as `inserted` is long. */
+  readonly entries: readonly Entry[]
+  /** The item that the first new one follows, or null at the start of an empty document. */
+  readonly origin: { readonly client: ClientId; readonly clock: number } | null
+  readonly deleted: readonly ItemRange[]
+}
+
+/** Next clock by client: which items a document holds. */
+export type ClientClocks = ReadonlyMap<ClientId, number>
+
+export interface CrdtUpdates {
+  /**
+   * Reads the update of one commit strictly. Cost follows the bytes, never the document.
+   * @throws SyncError UPDATE_MALFORMED or UPDATE_DISALLOWED.
+   */
+  inspect(update: Uint8Array): InspectedUpdate
+  /**
+   * One snapshot of all of `parts`, through a document that collects garbage. Parts are trusted and complete: each
+   * builds only on those before it.
+   */
+  compact(parts: readonly Uint8Array[]): Uint8Array
+  /** Next clock by client of a snapshot. */
+  clocks(snapshot: Uint8Array): ClientClocks
+  /** Hexadecimal SHA-256 of the live entries of the document that `parts` make, independent of its history. */
+  digest(parts: readonly Uint8Array[]): string
+  /**
+   * The document that `parts` make, rebuilt from its live entries alone: sorted, under one reserved client id, so that
+   * everyone who holds the same entries gets the same bytes.
+   */
+  rebuild(parts: readonly Uint8Array[]): Uint8Array
+}
+
+/** Presence of the people at a document: ephemeral, never logged (y-protocols awareness). */
+export interface CrdtAwareness {
+  /** Our own state, or null to leave. Values are JSON. */
+  setLocal(state: unknown): void
+  /** States by client id, our own included. */
+  states(): ReadonlyMap<ClientId, unknown>
+  /** Applies a peer's bytes. @throws SyncError MESSAGE_MALFORMED */
+  apply(update: Uint8Array): void
+  /** What to send when our own state changes; called at once with nothing. */
+  onUpdate(listener: (update: Uint8Array) => void): () => void
+  onChange(listener: () => void): () => void
+  destroy(): void
+}
+
+export interface Crdt {
+  /** A document that will write under `clientId`, holding `updates`. Same errors as `CrdtDocument.apply`. */
+  open(clientId: ClientId, updates: readonly Uint8Array[]): CrdtDocument
+  awareness(clientId: ClientId): CrdtAwareness
+  readonly updates: CrdtUpdates
+}
+
+/** The one client id that rebuilt documents are written under; no replica may use it. */
+export const REBUILD_CLIENT_ID: ClientId = 1
+/** Replicas draw theirs from here up to 2^32 - 1. */
+export const CLIENT_ID_MIN: ClientId = 1024

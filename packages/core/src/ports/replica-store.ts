@@ -1,0 +1,99 @@
+/**
+ * Where a replica keeps one namespace. A batch of steps is recorded whole or not at all, in order, and is durable once
+ * `record` resolves: so work that waited for a failing disk can be written by one later batch (DESIGN section 5).
+ *
+ * What is kept falls in two: the acknowledged base (a snapshot and the updates after it, up to the cursor) and the outbox.
+ * Methods reject with SyncError STORE_UNAVAILABLE, STORE_CORRUPT, STORE_FULL or STORE_CLOSED, and with nothing else.
+ */
+import type { Commit, RejectedCommit } from '../commit.ts'
+import type { Cursor } from '../cursor.ts'
+import type { ErrorCode } from '../errors.ts'
+import type { Hlc } from '../hlc.ts'
+import type { Counter, ReplicaId } from '../ids.ts'
+import type { ClientId } from './crdt.ts'
+
+export interface ReplicaIdentity {
+  readonly replica: ReplicaId
+  readonly clientId: ClientId
+  readonly domain: string
+  readonly domainVersion: number
+}
+
+/** How the last attempts to reach a hub went; milliseconds since 1970. */
+export interface SyncNotes {
+  readonly lastAttemptAt: number | null
+  readonly lastSuccessAt: number | null
+  readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
+}
+
+export interface StoredReplica {
+  readonly identity: ReplicaIdentity
+  /** Last counter given to a commit, 0 for none. */
+  readonly counter: Counter
+  /** The newest stamp given or seen, or null. */
+  readonly hlc: Hlc | null
+  readonly cursor: Cursor | null
+  /** Acknowledged state: a snapshot, if there is one, then updates, in the order they were recorded. */
+  readonly base: readonly Uint8Array[]
+  /** Bytes of `base`, the snapshot's alone and the updates' after it: when to fold is decided on these. */
+  readonly snapshotBytes: number
+  readonly updateBytes: number
+  /** In counter order. */
+  readonly outbox: readonly Commit[]
+  /** In counter order. */
+  readonly rejected: readonly RejectedCommit[]
+  readonly notes: SyncNotes
+}
+
+export type ReplicaStep =
+  /** The first step of a new replica. */
+  | { readonly kind: 'create'; readonly identity: ReplicaIdentity }
+  /** A commit made here: into the outbox; counter and HLC move. */
+  | { readonly kind: 'local'; readonly commit: Commit }
+  /**
+   * Acknowledged updates up to `cursor`; commits of ours among them leave the outbox. `hlc` is the newest stamp seen.
+   */
+  | {
+      readonly kind: 'remote'
+      readonly updates: readonly Uint8Array[]
+      readonly settled: readonly Counter[]
+      readonly cursor: Cursor
+      readonly hlc: Hlc | null
+    }
+  /** The acknowledged state up to `cursor` is this snapshot: it replaces the whole base. */
+  | {
+      readonly kind: 'snapshot'
+      readonly snapshot: Uint8Array
+      readonly cursor: Cursor
+      readonly hlc: Hlc | null
+    }
+  /** Commits up to this counter are in the hub's log and in the base: they leave the outbox. */
+  | { readonly kind: 'settle'; readonly upTo: Counter }
+  /** A document of another epoch: base, cursor, client id and outbox are replaced together. */
+  | {
+      readonly kind: 'reset'
+      readonly snapshot: Uint8Array | null
+      readonly updates: readonly Uint8Array[]
+      readonly cursor: Cursor
+      readonly clientId: ClientId
+      readonly outbox: readonly Commit[]
+      readonly hlc: Hlc | null
+    }
+  /** The outbox rewritten onto the same base under a fresh client id; refused commits leave it for `rejected`. */
+  | {
+      readonly kind: 'recommit'
+      readonly clientId: ClientId
+      readonly outbox: readonly Commit[]
+      readonly rejected: readonly RejectedCommit[]
+    }
+  /** The app has dealt with a rejected commit. */
+  | { readonly kind: 'discard'; readonly counter: Counter }
+  | { readonly kind: 'notes'; readonly notes: SyncNotes }
+
+export interface ReplicaStore {
+  /** Everything, in one consistent read; null where nothing was ever recorded. */
+  load(): Promise<StoredReplica | null>
+  record(steps: readonly ReplicaStep[]): Promise<void>
+  /** Every later call fails with STORE_CLOSED. */
+  close(): Promise<void>
+}

@@ -1,0 +1,112 @@
+/** Every message that a hub sends. */
+import { z } from 'zod'
+import { cursorSchema } from '../cursor.ts'
+import { isErrorCode, type ErrorCode } from '../errors.ts'
+import { counterSchema, replicaIdSchema } from '../ids.ts'
+import { awarenessSchema, bytesSchema } from './up.ts'
+
+const codeSchema = z.custom<ErrorCode>(
+  (value) => typeof value === 'string' && isErrorCode(value),
+  'expected an error code',
+)
+const seqSchema = z.number().int().min(0)
+
+/** How a replica catches up. */
+export const pathSchema = z.enum(['live', 'tail', 'snapshot', 'reset', 'unknown'])
+export type CatchUpPath = z.output<typeof pathSchema>
+
+/** Answers `Hello`. After it come, by path: nothing, or `RevisionGap`, `Snapshot` and `Tail`; and then `CaughtUp`. */
+export const welcomeSchema = z.object({
+  type: z.literal('Welcome'),
+  path: pathSchema,
+  /** One sentence for people. */
+  why: z.string().max(300),
+})
+export type Welcome = z.output<typeof welcomeSchema>
+
+/** The retained commits no longer reach back to the cursor: a snapshot follows. Pending commits are kept. */
+export const revisionGapSchema = z.object({
+  type: z.literal('RevisionGap'),
+  cursor: seqSchema,
+  /** Seq of the last dropped record. */
+  floor: seqSchema,
+  head: seqSchema,
+})
+export type RevisionGap = z.output<typeof revisionGapSchema>
+
+/** The whole document at a cursor. */
+export const snapshotSchema = z.object({
+  type: z.literal('Snapshot'),
+  cursor: cursorSchema,
+  snapshot: bytesSchema,
+})
+export type Snapshot = z.output<typeof snapshotSchema>
+
+export const tailCommitSchema = z.object({
+  replica: replicaIdSchema,
+  counter: counterSchema,
+  /** Null in the live tail of the commit's own author, who pushed these very bytes on this channel. */
+  update: bytesSchema.nullable(),
+})
+export type TailCommit = z.output<typeof tailCommitSchema>
+
+/** Commits in log order, complete up to `cursor`. */
+export const tailSchema = z.object({
+  type: z.literal('Tail'),
+  cursor: cursorSchema,
+  commits: z.array(tailCommitSchema),
+})
+export type Tail = z.output<typeof tailSchema>
+
+/** Everything up to `cursor` was sent. `ackedCounter` is the hub's high-water mark of this replica. */
+export const caughtUpSchema = z.object({
+  type: z.literal('CaughtUp'),
+  /** Null while the namespace does not exist. */
+  cursor: cursorSchema.nullable(),
+  ackedCounter: z.number().int().min(0),
+})
+export type CaughtUp = z.output<typeof caughtUpSchema>
+
+/** The commit is in the log, durably. `duplicate` where it was there already. */
+export const ackSchema = z.object({
+  type: z.literal('Ack'),
+  counter: counterSchema,
+  /** Where it is, or for a duplicate the head at the time. */
+  seq: seqSchema,
+  duplicate: z.boolean(),
+})
+export type Ack = z.output<typeof ackSchema>
+
+/** The commit, or for `counter` null the room, was refused; nothing was changed. */
+export const refusedSchema = z.object({
+  type: z.literal('Refused'),
+  counter: counterSchema.nullable(),
+  code: codeSchema,
+  message: z.string().max(2_000),
+  path: z.string().max(500).nullable(),
+  retryable: z.boolean(),
+  retryAfterMs: z.number().int().min(0).nullable(),
+})
+export type Refused = z.output<typeof refusedSchema>
+
+/** The hub will close this channel. */
+export const closingSchema = z.object({
+  type: z.literal('Closing'),
+  code: codeSchema.nullable(),
+  message: z.string().max(2_000),
+  retryAfterMs: z.number().int().min(0).nullable(),
+})
+export type Closing = z.output<typeof closingSchema>
+
+export const downMessageSchema = z.discriminatedUnion('type', [
+  welcomeSchema,
+  revisionGapSchema,
+  snapshotSchema,
+  tailSchema,
+  caughtUpSchema,
+  ackSchema,
+  refusedSchema,
+  awarenessSchema,
+  closingSchema,
+])
+export type DownMessage = z.output<typeof downMessageSchema>

@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import {
+  authorOf,
+  canonicalOps,
+  checkEntriesFollowFromOps,
+  defineDomain,
+  formatHlc,
+  HlcClock,
+  Id,
+  map,
+  noRegisters,
+  parseHlc,
+  planCatchUp,
+  planWrites,
+  records,
+  singleton,
+  type OpOf,
+} from '@rejoin/core'
+
+export const todo = defineDomain({
+  name: 'todo',
+  version: 1,
+  tables: {
+    lists: records({ title: z.string().max(200), color: z.enum(['red', 'blue']).optional() }),
+    items: map({
+      key: z.tuple([Id, Id]),
+      value: z.object({ text: z.string(), done: z.boolean() }),
+      under: 'lists',
+    }),
+    settings: singleton({ owner: z.string() }),
+  },
+  ops: (op) => ({
+    ListAdded: op(z.object({ id: Id, title: z.string() }), (t, o) => t.lists.add(o.id, { title: o.title })),
+    ItemDone: op(z.object({ list: Id, item: Id, text: z.string() }), (t, o) =>
+      t.items.set([o.list, o.item], { text: o.text, done: true }),
+    ),
+    ListRemoved: op(z.object({ id: Id }), (t, o) => t.lists.remove(o.id)),
+  }),
+})
+type TodoOp = OpOf<typeof todo>
+
+const replica = 'AAAAAAAAAAAAAAAAAAAAAA'
+const hlc = new HlcClock(replica, null).tick(1_700_000_000_000)
+
+describe('a declared domain', () => {
+  test('plans one write a register, coalesced over the ops of a commit', () => {
+    const ops: TodoOp[] = [
+      { type: 'ListAdded', id: 'a', title: 'first' },
+      { type: 'ListAdded', id: 'a', title: 'second' },
+      { type: 'ItemDone', list: 'a', item: 'x', text: 'milk' },
+    ]
+    expect(planWrites(todo, ops, noRegisters, hlc, 'required')).toEqual([
+      { kind: 'set', table: 'lists', key: ['a'], value: true },
+      { kind: 'set', table: 'lists', key: ['a', 'title'], value: 'second' },
+      { kind: 'set', table: 'items', key: ['a', 'x'], value: { done: true, text: 'milk' } },
+    ])
+  })
+
+  test('writes nothing for a row that is added and removed in one commit', () => {
+    const ops: TodoOp[] = [
+      { type: 'ListAdded', id: 'a', title: 'first' },
+      { type: 'ItemDone', list: 'a', item: 'x', text: 'milk' },
+      { type: 'ListRemoved', id: 'a' },
+    ]
+    expect(planWrites(todo, ops, noRegisters, hlc, 'required')).toEqual([])
+  })
+
+  test('refuses a row whose parent is not there, and keeps it as an orphan in a recommit', () => {
+    const ops: TodoOp[] = [{ type: 'ItemDone', list: 'a', item: 'x', text: 'milk' }]
+    expect(() => planWrites(todo, ops, noRegisters, hlc, 'required')).toThrow(/row of lists/)
+    expect(planWrites(todo, ops, noRegisters, hlc, 'optional')).toHaveLength(1)
+  })
+
+  test('refuses a wrong payload with its path', () => {
+    expect(() => canonicalOps(todo, [{ type: 'ListAdded', id: 'a', title: 3 }])).toThrow(/ops\[0\]\.title/)
+    expect(() => canonicalOps(todo, [{ type: 'Nope' }])).toThrow(/no op "Nope"/)
+  })
+
+  test('[11] refuses entries that no op explains', () => {
+    const ops: TodoOp[] = [{ type: 'ListAdded', id: 'a', title: 'first' }]
+    const entry = { table: 'lists', key: ['a', 'title'], value: 'other', hlc }
+    expect(() => checkEntriesFollowFromOps(todo, ops, [entry], hlc)).toThrow(/no op of the commit sets/)
+    checkEntriesFollowFromOps(todo, ops, [{ ...entry, value: 'first' }], hlc)
+  })
+})
+
+describe('HLC stamps', () => {
+  test('order as strings by time, counter and author', () => {
+    const clock = new HlcClock(replica, null)
+    const stamps = [clock.tick(5), clock.tick(5), clock.tick(4), clock.tick(2 ** 41)]
+    expect([...stamps].sort()).toEqual(stamps)
+    expect(parseHlc(stamps[3] ?? '')).toEqual({ ms: 2 ** 41, counter: 0, author: authorOf(replica) })
+    expect(formatHlc(parseHlc(stamps[1] ?? ''))).toBe(stamps[1])
+  })
+
+  test('go on above the last one when the counter is used up', () => {
+    const clock = new HlcClock(replica, null)
+    let last = clock.tick(5)
+    for (let i = 0; i < 5_000; i++) {
+      const next = clock.tick(5)
+      expect(next > last).toBe(true)
+      last = next
+    }
+  })
+})
+
+describe('planCatchUp', () => {
+  const tag = 'aaaaaaaaaaaaaaaa'
+  const head = { epoch: 7, seq: 10, tag: 'bbbbbbbbbbbbbbbb' }
+  const log = { epoch: 7, head, floor: 4, checkpointSeq: 6, tagAtCursor: tag }
+
+  test.each([
+    ['live at the head', { ...head }, { ...log, tagAtCursor: head.tag }, 'live'],
+    ['tail at the floor', { epoch: 7, seq: 4, tag }, log, 'tail'],
+    ['snapshot one below the floor', { epoch: 7, seq: 3, tag }, { ...log, tagAtCursor: null }, 'snapshot'],
+    ['tail one above the floor', { epoch: 7, seq: 5, tag }, log, 'tail'],
+    ['reset in another epoch', { epoch: 6, seq: 10, tag }, log, 'reset'],
+    ['heal ahead of the head', { epoch: 7, seq: 11, tag }, log, 'heal'],
+    ['heal where the tag differs', { epoch: 7, seq: 8, tag: head.tag }, log, 'heal'],
+    ['heal where the hub lost the namespace', { epoch: 7, seq: 8, tag }, null, 'heal'],
+    ['snapshot for a new replica', null, log, 'snapshot'],
+    [
+      'tail for a new replica while the log is whole',
+      null,
+      { ...log, checkpointSeq: null, floor: 0 },
+      'tail',
+    ],
+    ['unknown where there is nothing', null, null, 'unknown'],
+  ] as const)('[6] plans %s', (_, cursor, view, path) => {
+    expect(planCatchUp(cursor, view, true).path).toBe(path)
+  })
+
+  test('gives a snapshot to a replica that takes no tail', () => {
+    expect(planCatchUp({ epoch: 7, seq: 5, tag }, log, false).path).toBe('snapshot')
+  })
+})
