@@ -6,7 +6,7 @@ import { limits } from './limits.ts'
 /** 22 characters of base64url: 16 random bytes. One installation of a client in one namespace. */
 export const replicaIdSchema = z
   .string()
-  .regex(/^[-_A-Za-z0-9]{22}$/, 'a replica id is 22 characters of base64url')
+  .regex(/^[-_A-Za-z0-9]{21}[AQgw]$/, 'a replica id is 16 bytes in base64url')
 export type ReplicaId = z.output<typeof replicaIdSchema>
 
 /** `HAZARDS.md` G13: compared byte for byte, never part of a path. */

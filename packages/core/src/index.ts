@@ -47,8 +47,10 @@ export {
   map,
   records,
   singleton,
+  type FieldSchemas,
   type FieldsOf,
   type KeyOf,
+  type KeySchema,
   type MapTable,
   type Merge,
   type RecordsTable,
@@ -69,6 +71,7 @@ export { isConflict, isParentVisible, isRowVisible, mergeValues, readRegister } 
 export { allEntries, noRegisters, type Registers } from './reading/registers.ts'
 export {
   readTables,
+  rowKey,
   type MapReads,
   type RecordsReads,
   type SingletonReads,

@@ -54,6 +54,17 @@ export const limits = {
   hlcAheadMsMax: 2 * 24 * 60 * 60 * 1000,
   /** Commits that stay available as a tail. */
   retentionCommitsMin: 1_000,
+  /** Bytes logged since the last checkpoint that are worth a new one, where its snapshot is not larger than that. */
+  checkpointBytesMin: 64 * KiB,
+  /** Milliseconds between two looks at the heads of a shared store, for signals that got lost. */
+  followMs: 5_000,
+  /** Times that a hub tries a store that is unavailable before it refuses what waits. */
+  storeAttemptsMax: 5,
+  /** Milliseconds of waiting between two such tries: doubled each time between these two. */
+  storeRetryMsMin: 50,
+  storeRetryMsMax: 2_000,
+  /** Milliseconds that a closing hub waits for the appends under way. */
+  closingMsMax: 5_000,
   /** Milliseconds between two pings of a live socket; unanswered twice closes it. */
   heartbeatMs: 15_000,
   /** Milliseconds for one answer of a hub. */

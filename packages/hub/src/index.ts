@@ -1,1 +1,11 @@
-export {}
+/** The door of `@rejoin/hub`. */
+export { type Compact } from './checkpointing.ts'
+export { openHub, type Hub, type HubOptions } from './hub.ts'
+export { type HubLog, type HubLogEvent } from './log-event.ts'
+export { type HubMetrics } from './metrics.ts'
+export { anyone, type Principal } from './principal.ts'
+export { readLog, type ReadCommit } from './reading.ts'
+export { rebuildNamespace, type Rebuilt } from './rebuild.ts'
+export { type Retention } from './retention.ts'
+export { type RoomStatus } from './room.ts'
+export { verifyNamespace, type Fault, type VerifyReport } from './verifying.ts'

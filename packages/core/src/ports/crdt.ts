@@ -98,6 +98,11 @@ export interface CrdtAwareness {
   states(): ReadonlyMap<ClientId, unknown>
   /** Applies a peer's bytes. @throws SyncError MESSAGE_MALFORMED */
   apply(update: Uint8Array): void
+  /**
+   * Says again that we are here, and forgets peers that have not said so since the call before the last one. For a clock
+   * of the caller to call every `limits.heartbeatMs`: presence has no timer of its own.
+   */
+  renew(): void
   /** What to send when our own state changes; called at once with nothing. */
   onUpdate(listener: (update: Uint8Array) => void): () => void
   onChange(listener: () => void): () => void

@@ -31,13 +31,21 @@ export function isConflict(layout: TableLayout, field: string | null, register: 
 }
 
 /** A row is visible while it is there and, for a table under another, its parent is visible. */
-export function isRowVisible(registers: Registers, layout: TableLayout, row: KeyParts): boolean {
+export function isRowVisible(
+  registers: Pick<Registers, 'read'>,
+  layout: TableLayout,
+  row: KeyParts,
+): boolean {
   if (layout.table.kind === 'singleton') return true
   if (registers.read(layout.name, row).length === 0) return false
   return isParentVisible(registers, layout, row)
 }
 
-export function isParentVisible(registers: Registers, layout: TableLayout, row: KeyParts): boolean {
+export function isParentVisible(
+  registers: Pick<Registers, 'read'>,
+  layout: TableLayout,
+  row: KeyParts,
+): boolean {
   const { parent } = layout
   return parent === null || isRowVisible(registers, parent, row.slice(0, parent.keyLength))
 }

@@ -64,7 +64,8 @@ export function rowParts(key: unknown): KeyParts {
   throw new SyncError('KEY_INVALID', `a key is a string or an array of strings, not ${JSON.stringify(key)}`)
 }
 
-function rowKey(table: Table, row: KeyParts): unknown {
+/** A row's key as an app writes it: a string, or for tuple keys an array. */
+export function rowKey(table: Table, row: KeyParts): unknown {
   return table.kind !== 'singleton' && isTuple(table.key) ? [...row] : row[0]
 }
 

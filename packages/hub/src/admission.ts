@@ -1,0 +1,192 @@
+/**
+ * What a hub lets into a log, from top to bottom. Nothing is changed here: the answer is a value, so that a refused commit
+ * leaves log, marks and disk as they were (invariant 11). Bytes are read strictly before anything else sees them.
+ */
+import {
+  canonicalOps,
+  checkEntries,
+  checkEntriesFollowFromOps,
+  CLIENT_ID_MIN,
+  commitName,
+  limits,
+  parseHlc,
+  SyncError,
+  utf8Length,
+  type AnyDomain,
+  type CrdtUpdates,
+  type Epoch,
+  type InspectedUpdate,
+  type Namespace,
+  type PushedCommit,
+  type ReplicaId,
+} from '@rejoin/core'
+import { internal } from './answers.ts'
+import { type Marks } from './marks.ts'
+import { type Principal } from './principal.ts'
+import { type LoggedCommit } from './record.ts'
+
+/** One commit of a push, with whose it is. */
+export interface Candidate {
+  readonly namespace: Namespace
+  readonly principal: Principal
+  /** The domain that the session named in its `Hello`. */
+  readonly domain: AnyDomain
+  readonly replica: ReplicaId
+  /** The push's; null: made without a base. */
+  readonly epoch: Epoch | null
+  readonly commit: PushedCommit
+}
+
+export type Admission =
+  | {
+      readonly kind: 'admitted'
+      readonly commit: LoggedCommit
+      readonly inserted: InspectedUpdate['inserted']
+    }
+  /** Its counter is at or below the mark: it is in the log, or on its way there. */
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'refused'; readonly error: SyncError }
+
+/**
+ * @param marks what the log says and what was admitted before and waits for its append; null for a namespace that does
+ * not exist yet.
+ * @param nowMs the hub's clock.
+ */
+export function admit(
+  candidate: Candidate,
+  marks: Marks | null,
+  updates: CrdtUpdates,
+  nowMs: number,
+): Admission {
+  const { domain, replica, commit, principal } = candidate
+  try {
+    checkAllowed(candidate)
+    checkSize(commit.update.length)
+    checkDomain(candidate, marks)
+    checkEpoch(candidate, marks)
+    if (commit.counter <= (marks?.counterOf(replica) ?? 0)) return { kind: 'duplicate' }
+    checkFollows(candidate, marks)
+    const update = commit.update.length === 0 ? emptyUpdate : updates.inspect(commit.update)
+    checkClient(update, replica, marks)
+    checkKnown(update, marks)
+    checkEntries(domain, update.entries)
+    const opsJson = JSON.stringify(canonicalOps(domain, commit.ops))
+    checkSize(commit.update.length + utf8Length(opsJson))
+    checkEntriesFollowFromOps(domain, commit.ops, update.entries, commit.hlc)
+    checkDrift(candidate, nowMs)
+    const { counter, prev, hlc, domainVersion } = commit
+    const id = { replica, counter }
+    const logged = { id, prev, hlc, domainVersion, principal: principal.name, opsJson, update: commit.update }
+    return { kind: 'admitted', commit: logged, inserted: update.inserted }
+  } catch (error) {
+    const what = `commit ${commitName({ replica, counter: commit.counter })} could not be checked`
+    return { kind: 'refused', error: internal(error, what) }
+  }
+}
+
+/** A commit whose ops changed nothing carries no bytes. */
+const emptyUpdate: InspectedUpdate = { inserted: null, entries: [], origin: null, deleted: [] }
+
+function checkAllowed({ principal, namespace }: Candidate): void {
+  if (principal.canWrite(namespace)) return
+  throw new SyncError('FORBIDDEN', `${principal.name} may not write to ${namespace}; ask for that scope`)
+}
+
+/** First of the bytes alone, which costs nothing, then of ops and update together. */
+function checkSize(bytes: number): void {
+  if (bytes <= limits.commitBytesMax) return
+  throw new SyncError(
+    'COMMIT_TOO_LARGE',
+    `a commit has at most ${limits.commitBytesMax} bytes, this one has ${bytes}; split it`,
+  )
+}
+
+function checkDomain({ namespace, domain, commit }: Candidate, marks: Marks | null): void {
+  if (marks !== null && marks.domain !== domain.name) {
+    throw new SyncError(
+      'DOMAIN_MISMATCH',
+      `${namespace} holds the domain ${marks.domain}, not ${domain.name}`,
+    )
+  }
+  if (commit.domainVersion > domain.version) throw tooNew(domain, commit.domainVersion)
+}
+
+export function tooNew(domain: AnyDomain, version: number): SyncError {
+  const why = `this hub knows version ${domain.version} of the domain ${domain.name}, not ${version}`
+  return new SyncError('DOMAIN_TOO_NEW', `${why}; update the hub first`)
+}
+
+/**
+ * Bytes of two epochs never mix (invariant 7). Bytes made without a base build on their own client's items alone, which
+ * the checks of clocks below prove, so they fit any epoch unless their author's earlier items are gone with an older one.
+ */
+function checkEpoch({ namespace, replica, epoch }: Candidate, marks: Marks | null): void {
+  const fits = epoch === null ? marks?.outlived(replica) !== true : epoch === marks?.epoch
+  if (fits) return
+  const now = marks === null ? 'does not exist yet' : `is in epoch ${marks.epoch}`
+  throw new SyncError(
+    'EPOCH_CHANGED',
+    `${namespace} ${now}, the push was made in ${epoch ?? 'none'}; recommit`,
+  )
+}
+
+function checkFollows({ replica, commit }: Candidate, marks: Marks | null): void {
+  const mark = marks?.counterOf(replica) ?? 0
+  if (commit.prev === mark) return
+  const name = commitName({ replica, counter: commit.counter })
+  throw new SyncError(
+    'PUSH_GAP',
+    `${name} follows ${commit.prev}, but the last accepted commit is ${mark}; push what follows ${mark} first`,
+  )
+}
+
+/** A client id belongs to the replica that used it first, and its clocks leave no hole: so no clock is used twice. */
+function checkClient({ inserted }: InspectedUpdate, replica: ReplicaId, marks: Marks | null): void {
+  if (inserted === null) return
+  const { client, clock } = inserted
+  if (client < CLIENT_ID_MIN) {
+    throw new SyncError(
+      'UPDATE_DISALLOWED',
+      `client ids below ${CLIENT_ID_MIN} are reserved, the update writes as ${client}`,
+    )
+  }
+  const mark = marks?.client(client) ?? null
+  if (mark !== null && mark.owner !== replica) {
+    throw new SyncError(
+      'CLIENT_TAKEN',
+      `client id ${client} belongs to another replica; recommit under a fresh one`,
+    )
+  }
+  const expected = mark?.clock ?? 0
+  if (clock !== expected) {
+    throw new SyncError(
+      'UPDATE_CLOCK_GAP',
+      `client ${client} continues at clock ${expected}, the update starts at ${clock}`,
+    )
+  }
+}
+
+/**
+ * No missing dependency can ever enter. That an update deletes something its ops do not name is let through in this
+ * release: what a remove deletes is what its replica saw, which ops alone do not tell.
+ */
+function checkKnown({ origin, deleted }: InspectedUpdate, marks: Marks | null): void {
+  for (const range of [...(origin === null ? [] : [{ ...origin, length: 1 }]), ...deleted]) {
+    if (marks?.knows(range) === true) continue
+    const items = `${range.client}:${range.clock}+${range.length}`
+    throw new SyncError(
+      'UPDATE_UNKNOWN_ITEM',
+      `the update builds on items ${items}, which the log does not hold`,
+    )
+  }
+}
+
+function checkDrift({ commit }: Candidate, nowMs: number): void {
+  const ahead = parseHlc(commit.hlc).ms - nowMs
+  if (ahead <= limits.hlcAheadMsMax) return
+  const hours = Math.round(ahead / 3_600_000)
+  throw new SyncError(
+    'HLC_AHEAD',
+    `the commit is stamped ${hours} hours ahead of the hub's clock; set the device's clock`,
+  )
+}

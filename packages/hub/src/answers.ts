@@ -1,0 +1,61 @@
+/** The hub's answers to what a replica asked, and the hints for when to come back. */
+import {
+  limits,
+  randomUnit,
+  SyncError,
+  type Clock,
+  type Closing,
+  type Counter,
+  type ErrorCode,
+  type Refused,
+} from '@rejoin/core'
+
+const messageCharsMax = 2_000
+const pathCharsMax = 500
+
+/** `counter` null: the room is refused, not a commit. */
+export function refusalOf(error: SyncError, counter: Counter | null): Refused {
+  return {
+    type: 'Refused',
+    counter,
+    code: error.code,
+    message: error.message.slice(0, messageCharsMax),
+    path: error.path?.slice(0, pathCharsMax) ?? null,
+    retryable: error.retryable,
+    retryAfterMs: error.retryable ? limits.reconnectMsMin : null,
+  }
+}
+
+export function closingOf(error: SyncError, clock: Clock): Closing {
+  return {
+    type: 'Closing',
+    code: error.code,
+    message: error.message.slice(0, messageCharsMax),
+    retryAfterMs: error.retryable ? retryAfterMs(clock) : null,
+  }
+}
+
+/** Faults of a channel and not of its room: only the channel is closed, and the peer may come back at once. */
+export function isAboutChannel(code: ErrorCode): boolean {
+  return channelCodes.has(code)
+}
+
+const channelCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'CHANNEL_CLOSED',
+  'HUB_CLOSING',
+  'MESSAGE_TOO_LARGE',
+  'MESSAGE_UNEXPECTED',
+  'PEER_TOO_SLOW',
+  'TIMED_OUT',
+])
+
+/** Keeps what has a code; anything else is logged here and told to nobody. */
+export function internal(error: unknown, what: string): SyncError {
+  if (error instanceof SyncError) return error
+  return new SyncError('HUB_INTERNAL', `${what}; the hub's log says why`, { cause: error })
+}
+
+/** Spread out, so that the sessions of a hub that restarts do not all come back at once. */
+function retryAfterMs(clock: Clock): number {
+  return Math.floor(limits.reconnectMsMin + randomUnit(clock) * limits.closingMsMax)
+}

@@ -1,0 +1,168 @@
+/**
+ * Serving what a replica lacks: the plan of core's `planCatchUp`, carried out page by page until nothing is missing.
+ * Whoever catches up gets nothing live meanwhile; the step to live happens in the very turn in which the head is found
+ * reached, so that there is neither a gap nor a duplicate between the two.
+ */
+import {
+  assert,
+  planCatchUp,
+  SyncError,
+  unreachable,
+  type CatchUpPath,
+  type CatchUpPlan,
+  type Cursor,
+  type DownMessage,
+  type LogView,
+  type Namespace,
+  type Seq,
+  type TailCommit,
+} from '@rejoin/core'
+import { type LogPage } from './log.ts'
+
+/** What is read of the room. */
+export interface CatchUpSource {
+  readonly namespace: Namespace
+  /** The newest record that the room knows, or null while the namespace does not exist. */
+  readonly head: Cursor | null
+  view(cursor: Cursor | null): Promise<LogView | null>
+  /** The log after `at`, up to `head`; not called where that is nothing. */
+  page(at: Cursor | null): Promise<LogPage>
+  /** The newest checkpoint, built where there is none yet. */
+  snapshot(): Promise<{ readonly cursor: Cursor; readonly snapshot: Uint8Array }>
+  /** Resolves when the room knows the log at least up to `seq`. @throws SyncError STORE_UNAVAILABLE */
+  reach(seq: Seq): Promise<void>
+}
+
+/** Where it goes. */
+export interface CatchUpOutlet {
+  /** Whether the replica takes a tail at all. */
+  readonly delta: boolean
+  /** Whether the replica has no cursor although commits of an older epoch are its own. */
+  readonly outlived: boolean
+  /** Resolves when there is room for another message. @throws SyncError PEER_TOO_SLOW or CHANNEL_CLOSED */
+  ready(): Promise<void>
+  /** `at`: how far the replica is after this message. */
+  send(message: DownMessage, at: Cursor | null): void
+  /** Everything up to `at` was sent; `told` where a `Welcome` was, so that `CaughtUp` must follow. */
+  arrive(at: Cursor | null, told: boolean): void
+}
+
+/**
+ * @param why 'greeting' answers a `Hello`; 'behind' continues a session that fell behind, which is told of it only where
+ * it needs more than a tail.
+ * @throws SyncError HISTORY_DIVERGED where the replica holds history that the log does not, or what `outlet.ready` throws.
+ */
+export async function catchUp(
+  source: CatchUpSource,
+  outlet: CatchUpOutlet,
+  from: Cursor | null,
+  why: 'greeting' | 'behind',
+): Promise<void> {
+  const course = new Course(source, outlet, from)
+  const view = await source.view(from)
+  const plan = from === null && outlet.outlived ? outlivedPlan : planCatchUp(from, view, outlet.delta)
+  switch (plan.path) {
+    case 'heal':
+      throw new SyncError(
+        'HISTORY_DIVERGED',
+        `${source.namespace}: ${plan.why}; nothing was changed here or there`,
+      )
+    case 'unknown':
+    case 'live':
+    case 'tail':
+      if (why === 'greeting') course.welcome(plan.path, plan.why)
+      break
+    case 'snapshot':
+      course.welcome('snapshot', plan.why)
+      await course.sendSnapshot(plan.gap)
+      break
+    case 'reset':
+      course.welcome('reset', plan.why)
+      await course.sendSnapshot(null)
+      break
+    default:
+      unreachable(plan)
+  }
+  await course.sendTail()
+}
+
+/** What a replica without a base has made builds on items that a rebuild replaced. */
+const outlivedPlan: CatchUpPlan = {
+  path: 'reset',
+  why: 'the document was rebuilt since the replica pushed to it',
+}
+
+class Course {
+  readonly #source: CatchUpSource
+  readonly #outlet: CatchUpOutlet
+  #at: Cursor | null
+  #told = false
+
+  constructor(source: CatchUpSource, outlet: CatchUpOutlet, from: Cursor | null) {
+    this.#source = source
+    this.#outlet = outlet
+    this.#at = from
+  }
+
+  welcome(path: CatchUpPath, why: string): void {
+    this.#outlet.send({ type: 'Welcome', path, why }, this.#at)
+    this.#told = true
+  }
+
+  async sendSnapshot(gap: { cursor: Seq; floor: Seq; head: Seq } | null): Promise<void> {
+    if (gap !== null) this.#outlet.send({ type: 'RevisionGap', ...gap }, this.#at)
+    const { cursor, snapshot } = await this.#source.snapshot()
+    await this.#outlet.ready()
+    this.#at = cursor
+    this.#outlet.send({ type: 'Snapshot', cursor, snapshot }, cursor)
+  }
+
+  /** Sends page after page until the head is reached; it may move on meanwhile. */
+  async sendTail(): Promise<void> {
+    for (;;) {
+      const head = this.#source.head
+      const seq = this.#at?.seq ?? 0
+      if (seq > (head?.seq ?? 0)) {
+        // The checkpoint was made by another hub, which has read further than we have.
+        await this.#source.reach(seq)
+      } else if (this.#at !== null && head !== null && this.#at.epoch !== head.epoch) {
+        this.welcome(
+          'reset',
+          `the document was rebuilt: epoch ${head.epoch}, the replica's is ${this.#at.epoch}`,
+        )
+        await this.sendSnapshot(null)
+      } else if (seq === (head?.seq ?? 0)) {
+        return this.#outlet.arrive(this.#at, this.#told)
+      } else {
+        await this.#outlet.ready()
+        await this.#sendPage(await this.#source.page(this.#at))
+      }
+    }
+  }
+
+  async #sendPage(page: LogPage): Promise<void> {
+    if (page.kind === 'gap') {
+      // Trimmed since the plan was made.
+      const why = `the log was trimmed up to ${page.floor} meanwhile`
+      if (!this.#told) this.welcome('snapshot', why)
+      const cursor = this.#at?.seq ?? null
+      return await this.sendSnapshot(cursor === null ? null : { cursor, floor: page.floor, head: page.head })
+    }
+    const first = page.entries[0]
+    assert(first !== undefined, 'a page up to a head that is further on is not empty')
+    const commits: TailCommit[] = []
+    let cursor: Cursor | null = null
+    for (const { record, seq, tag } of page.entries) {
+      // Bytes of two epochs never mix: behind a rebuild only a snapshot goes on.
+      if (record.kind === 'rebuild' || record.epoch !== first.record.epoch) break
+      for (const { id, update } of record.commits) commits.push({ ...id, update })
+      cursor = { epoch: record.epoch, seq, tag }
+    }
+    if (cursor === null) {
+      this.welcome('reset', 'the document was rebuilt meanwhile')
+      return await this.sendSnapshot(null)
+    }
+    this.#at = cursor
+    this.#outlet.send({ type: 'Tail', cursor, commits }, cursor)
+  }
+}

@@ -1,0 +1,97 @@
+/**
+ * Folding the log into a checkpoint. Replace, then remove: the checkpoint is installed first, then the records that it
+ * covers and retention does not keep are trimmed; a crash between the two leaves a log that is merely longer (St5). The
+ * snapshot is never trusted: it must hold exactly the items that the marks, folded from the same log, say it holds.
+ */
+import {
+  SyncError,
+  type ClientClocks,
+  type CrdtUpdates,
+  type HubStore,
+  type LogRange,
+  type Namespace,
+  type Seq,
+} from '@rejoin/core'
+import { documentBefore, readCheckpoint } from './document.ts'
+import { walkLog } from './log.ts'
+import { type Marks } from './marks.ts'
+import { trimmableUpTo, type RecordSize, type Retention } from './retention.ts'
+import { encodeMarks } from './stored-marks.ts'
+
+/** Makes one snapshot of parts that build on each other; may run elsewhere. */
+export type Compact = (parts: readonly Uint8Array[]) => Promise<Uint8Array>
+
+export interface Checkpointed {
+  readonly seq: Seq
+  readonly snapshotBytes: number
+  readonly floor: Seq
+  /** Bytes of the records after it. */
+  readonly bytesAfter: number
+}
+
+/**
+ * Folds the log up to its head. Where the newest checkpoint is there already, only trims.
+ * @throws SyncError NAMESPACE_UNKNOWN, HUB_INTERNAL for a snapshot that is not what the log says, STORE_CORRUPT, or what
+ * the store throws.
+ */
+export async function checkpointNamespace(
+  store: HubStore,
+  updates: CrdtUpdates,
+  compact: Compact,
+  namespace: Namespace,
+  retention: Retention,
+): Promise<Checkpointed> {
+  const { parts, marks } = await documentBefore(store, updates, namespace)
+  if (marks === null) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
+  const { seq } = marks.head
+  if ((await store.checkpoint(namespace))?.seq !== seq) {
+    const snapshot = await compact(parts)
+    checkClocks(updates.clocks(snapshot), marks, namespace)
+    await store.installCheckpoint(namespace, { seq, marks: encodeMarks(marks, snapshot), snapshot })
+  }
+  return await trimNamespace(store, namespace, retention)
+}
+
+async function trimNamespace(
+  store: HubStore,
+  namespace: Namespace,
+  retention: Retention,
+): Promise<Checkpointed> {
+  const checkpoint = await readCheckpoint(store, namespace)
+  if (checkpoint === null)
+    throw new SyncError('STORE_UNAVAILABLE', `${namespace}: the checkpoint cannot be read yet`)
+  const { seq } = checkpoint
+  const retained = await retainedRecords(store, namespace)
+  const upTo = trimmableUpTo(retained, retention, seq)
+  const range = await store.trim(namespace, upTo)
+  const after = retained.filter((record) => record.seq > seq)
+  return {
+    seq,
+    snapshotBytes: checkpoint.stored.snapshotBytes,
+    floor: range.floor,
+    bytesAfter: after.reduce((bytes, record) => bytes + record.bytes, 0),
+  }
+}
+
+async function retainedRecords(store: HubStore, namespace: Namespace): Promise<readonly RecordSize[]> {
+  const range: LogRange | undefined = (await store.heads([namespace])).get(namespace)
+  const records: RecordSize[] = []
+  for await (const { seq, record, bytes } of walkLog(store, namespace, {
+    seq: range?.floor ?? 0,
+    tag: null,
+  })) {
+    records.push({ seq, bytes, commits: record.kind === 'commits' ? record.commits.length : 0 })
+  }
+  return records
+}
+
+/** Whether a snapshot holds exactly the items that the marks say. @throws SyncError HUB_INTERNAL */
+export function checkClocks(clocks: ClientClocks, marks: Marks, namespace: Namespace): void {
+  const { clients } = marks.parts()
+  const wrong = [...clients].find(([client, { clock }]) => clocks.get(client) !== clock)
+  if (wrong === undefined && clocks.size === clients.size) return
+  throw new SyncError(
+    'HUB_INTERNAL',
+    `${namespace}: the snapshot does not hold what the log holds; it was thrown away`,
+  )
+}

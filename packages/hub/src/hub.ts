@@ -1,0 +1,172 @@
+/**
+ * A hub: rooms over one store. It takes in channels from any transport, keeps a room in memory as long as somebody is in
+ * it, and says what it does in counts. It holds no document (DESIGN section 7).
+ */
+import {
+  limits,
+  noSignals,
+  SyncError,
+  type AnyDomain,
+  type Clock,
+  type CrdtUpdates,
+  type HubChannel,
+  type HubSignals,
+  type HubStore,
+  type Namespace,
+  type Seq,
+} from '@rejoin/core'
+import { type Compact } from './checkpointing.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { type HubLog } from './log-event.ts'
+import { LogFollower } from './log-follower.ts'
+import { countDocuments, HubCounts, type HubMetrics } from './metrics.ts'
+import { type Principal } from './principal.ts'
+import { defaultRetention, type Retention } from './retention.ts'
+import { Room, type RoomParts, type RoomStatus } from './room.ts'
+import { Session } from './session.ts'
+import { within } from './waiting.ts'
+
+export interface HubOptions {
+  /** Stays open when the hub is closed: whoever opened it closes it. */
+  readonly store: HubStore
+  readonly updates: CrdtUpdates
+  /** What may be stored here. */
+  readonly domains: readonly AnyDomain[]
+  readonly clock: Clock
+  /** Other hubs over the same store are heard sooner with it. */
+  readonly signals?: HubSignals
+  readonly log?: HubLog
+  /** What stays available as a tail: at least so many commits, or so many bytes. */
+  readonly retention?: Partial<Retention>
+  /** `bytesMin`: bytes logged since the last checkpoint that are worth a new one. */
+  readonly checkpoint?: { readonly bytesMin?: number }
+  /** Makes snapshots, e.g. on a worker thread; otherwise `updates.compact` does. */
+  readonly compact?: Compact
+}
+
+export interface Hub {
+  /** Runs a session on the channel; resolves when it has ended, never rejects. Who the principal is was found out before. */
+  accept(channel: HubChannel, principal: Principal): Promise<void>
+  /** Folds the log now. @throws SyncError NAMESPACE_UNKNOWN, or why it cannot */
+  checkpoint(namespace: Namespace): Promise<{ readonly seq: Seq; readonly snapshotBytes: number }>
+  /** Tells every session, finishes the appends under way for at most `limits.closingMsMax`, closes. Idempotent. */
+  close(): Promise<void>
+  metrics(): HubMetrics
+  status(): { readonly rooms: readonly RoomStatus[]; readonly closing: boolean }
+}
+
+export function openHub(options: HubOptions): Hub {
+  return new RunningHub(options)
+}
+
+class RunningHub implements Hub {
+  readonly #options: HubOptions
+  readonly #counts = new HubCounts()
+  readonly #rooms = new Map<Namespace, Room>()
+  readonly #sessions = new Set<Session>()
+  readonly #domains: ReadonlyMap<string, AnyDomain>
+  readonly #roomParts: RoomParts
+  readonly #checkpointer: Checkpointer
+  readonly #follower: LogFollower
+  readonly #log: HubLog
+  #closing: Promise<void> | null = null
+
+  constructor(options: HubOptions) {
+    const { store, clock, signals = noSignals, log = () => {} } = options
+    const updates = countDocuments(options.updates, this.#counts)
+    const counts = this.#counts
+    this.#options = options
+    this.#log = log
+    this.#domains = new Map(options.domains.map((domain) => [domain.name, domain]))
+    this.#checkpointer = new Checkpointer({
+      store,
+      updates,
+      clock,
+      counts,
+      log,
+      compact: countedCompact(options.compact, updates, counts),
+      retention: { ...defaultRetention, ...options.retention },
+      bytesMin: options.checkpoint?.bytesMin ?? limits.checkpointBytesMin,
+      room: (namespace) => this.#rooms.get(namespace) ?? null,
+    })
+    this.#roomParts = {
+      store,
+      updates,
+      clock,
+      signals,
+      counts,
+      log,
+      grown: (room) => this.#checkpointer.grown(room),
+      idle: (room) => {
+        // A session that has ended may still look at a room that was dropped before.
+        if (this.#rooms.get(room.namespace) === room) this.#rooms.delete(room.namespace)
+      },
+    }
+    this.#follower = new LogFollower({ store, signals, clock, log, rooms: this.#rooms })
+  }
+
+  async accept(channel: HubChannel, principal: Principal): Promise<void> {
+    const { store, clock } = this.#options
+    const session = new Session(channel, principal, {
+      store,
+      clock,
+      counts: this.#counts,
+      log: this.#log,
+      domains: this.#domains,
+      room: (namespace) => this.#room(namespace),
+      checkpoint: (namespace) => this.#checkpointer.build(namespace),
+    })
+    if (this.#closing !== null) return session.dismiss(closing())
+    this.#sessions.add(session)
+    await session.run()
+    this.#sessions.delete(session)
+  }
+
+  async checkpoint(namespace: Namespace): Promise<{ readonly seq: Seq; readonly snapshotBytes: number }> {
+    if (this.#closing !== null) throw closing()
+    const { seq, snapshotBytes } = await this.#checkpointer.build(namespace)
+    return { seq, snapshotBytes }
+  }
+
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  metrics(): HubMetrics {
+    return this.#counts.read(this.#rooms.size, this.#sessions.size)
+  }
+
+  status(): { readonly rooms: readonly RoomStatus[]; readonly closing: boolean } {
+    const rooms = [...this.#rooms.values()].map((room) => room.status)
+    return { rooms, closing: this.#closing !== null }
+  }
+
+  async #close(): Promise<void> {
+    this.#follower.stop()
+    for (const session of this.#sessions) session.warn(closing())
+    const rooms = [...this.#rooms.values()].map((room) => room.settled())
+    const settled = Promise.all([...rooms, this.#checkpointer.settled()])
+    const result = await within(this.#options.clock, limits.closingMsMax, settled)
+    if (result === 'late')
+      this.#log({ level: 'warn', namespace: null, message: 'closed with appends under way' })
+    for (const session of this.#sessions) session.close(closing())
+  }
+
+  #room(namespace: Namespace): Room {
+    let room = this.#rooms.get(namespace)
+    if (room === undefined) this.#rooms.set(namespace, (room = new Room(namespace, this.#roomParts)))
+    return room
+  }
+}
+
+function countedCompact(compact: Compact | undefined, updates: CrdtUpdates, counts: HubCounts): Compact {
+  if (compact === undefined) return (parts) => Promise.resolve(updates.compact(parts))
+  return (parts) => {
+    counts.documentsDecoded++
+    return compact(parts)
+  }
+}
+
+function closing(): SyncError {
+  return new SyncError('HUB_CLOSING', 'the hub is closing; come back later')
+}

@@ -1,0 +1,200 @@
+/**
+ * The commits of a room that wait for their append, and the marks that they are held against. Each is admitted at once,
+ * on top of everything that waits before it, so that pushes can be pipelined; and each is answered once: when the log
+ * holds it, or when it is refused. Somebody else's record, or an append that failed, makes what waits be admitted anew.
+ */
+import {
+  assert,
+  commitName,
+  limits,
+  utf8Length,
+  type Clock,
+  type CrdtUpdates,
+  type Epoch,
+  type Seq,
+  type SyncError,
+  type Tag,
+} from '@rejoin/core'
+import { admit, type Admission, type Candidate } from './admission.ts'
+import { refusalOf } from './answers.ts'
+import { foldEntry } from './document.ts'
+import { type LogEntry } from './log.ts'
+import { Marks } from './marks.ts'
+import { type Member } from './member.ts'
+import { type HubCounts } from './metrics.ts'
+import { type CommitsRecord } from './record.ts'
+
+/** What the sessions pushed of a record's commits, in these very bytes. */
+export type OwnCommits = ReadonlyMap<Member, ReadonlySet<string>>
+
+export interface IntakeParts {
+  readonly updates: CrdtUpdates
+  readonly clock: Clock
+  readonly counts: HubCounts
+}
+
+interface Waiting {
+  readonly member: Member
+  readonly candidate: Candidate
+  /** 'unread': the marks are not known yet. */
+  readonly admission: Exclude<Admission, { kind: 'refused' }> | { readonly kind: 'unread' }
+}
+
+export class Intake {
+  readonly #parts: IntakeParts
+  #read = false
+  /** What the log says; null while the namespace does not exist. */
+  #logged: Marks | null = null
+  /** The same with everything admitted folded in. */
+  #staged: Marks | null = null
+  /** In the order of arrival. Bounded by what each session may have unanswered. */
+  #waiting: Waiting[] = []
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts
+  }
+
+  get marks(): Marks | null {
+    return this.#logged
+  }
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0
+  }
+
+  /** Takes in one pushed commit. */
+  offer(member: Member, candidate: Candidate): void {
+    if (!this.#read) {
+      this.#waiting.push({ member, candidate, admission: { kind: 'unread' } })
+      return
+    }
+    const { updates, clock } = this.#parts
+    const admission = admit(candidate, this.#staged, updates, clock.now())
+    switch (admission.kind) {
+      case 'refused':
+        return this.#refuse(member, candidate, admission.error)
+      case 'duplicate':
+        // What it repeats may itself still wait for its append, and is not promised before (invariant 3).
+        if (this.#isLogged(candidate)) return this.#acknowledge(member, candidate, true)
+        break
+      case 'admitted':
+        this.#staged ??= Marks.begin(newEpoch(clock), candidate.domain.name)
+        this.#staged.fold(candidate.replica, candidate.commit.counter, admission.inserted)
+        break
+    }
+    this.#waiting.push({ member, candidate, admission })
+  }
+
+  /** The next record: what waits, as far as it fits one tail message, but at least one commit. Not called while empty. */
+  batch(): CommitsRecord {
+    const commits = []
+    let bytes = 0
+    for (const { admission } of this.#waiting) {
+      if (admission.kind !== 'admitted') continue
+      bytes += admission.commit.update.length + utf8Length(admission.commit.opsJson)
+      if (commits.length > 0 && bytes > limits.tailBytesMax) break
+      commits.push(admission.commit)
+    }
+    assert(this.#staged !== null && commits.length > 0, 'where a duplicate waits, so does what it repeats')
+    return { kind: 'commits', epoch: this.#staged.epoch, domain: this.#staged.domain, commits }
+  }
+
+  /** The batch was appended: acknowledges it. */
+  landBatch(record: CommitsRecord, seq: Seq, tag: Tag): OwnCommits {
+    const logged = (this.#logged ??= Marks.begin(record.epoch, record.domain))
+    const admitted = this.#waiting
+      .map(({ admission }) => admission)
+      .filter((admission) => admission.kind === 'admitted')
+    for (const { commit, inserted } of admitted.slice(0, record.commits.length)) {
+      logged.fold(commit.id.replica, commit.id.counter, inserted)
+    }
+    logged.moveTo(seq, tag)
+    return this.#settle(record)
+  }
+
+  /** A record was found in the log: somebody else's, or one of ours whose append did not answer. */
+  landFound(entry: LogEntry, record: CommitsRecord): OwnCommits {
+    const { updates } = this.#parts
+    this.#logged = foldEntry(this.#logged, entry, updates)
+    const own = this.#settle(record)
+    if (this.isEmpty && this.#staged !== null) foldEntry(this.#staged, entry, updates)
+    else this.#restage()
+    return own
+  }
+
+  /** The marks as they were just read from the store. */
+  start(marks: Marks | null): void {
+    this.#read = true
+    this.#logged = marks
+    this.#restage()
+  }
+
+  /** The marks may be behind the store: until they are read anew, nothing is admitted. */
+  stop(): void {
+    this.#read = false
+  }
+
+  refuseAll(error: SyncError): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { member, candidate } of waiting) this.#refuse(member, candidate, error)
+  }
+
+  /** Leaves what waits unanswered: its sessions end, and its authors keep it. */
+  drop(): void {
+    this.#waiting = []
+  }
+
+  #settle(record: CommitsRecord): OwnCommits {
+    const landed = new Map(record.commits.map((commit) => [commitName(commit.id), commit]))
+    const own = new Map<Member, Set<string>>()
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const each of waiting) {
+      const { member, candidate, admission } = each
+      if (!this.#isLogged(candidate)) {
+        this.#waiting.push(each)
+        continue
+      }
+      const name = commitName({ replica: candidate.replica, counter: candidate.commit.counter })
+      const logged = landed.get(name)
+      if (logged !== undefined && sameBytes(logged.update, candidate.commit.update)) {
+        own.set(member, (own.get(member) ?? new Set()).add(name))
+      }
+      this.#acknowledge(member, candidate, admission.kind === 'duplicate' || logged === undefined)
+    }
+    return own
+  }
+
+  #restage(): void {
+    this.#staged = this.#logged?.clone() ?? null
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { member, candidate } of waiting) this.offer(member, candidate)
+  }
+
+  #isLogged({ replica, commit }: Candidate): boolean {
+    return this.#logged !== null && commit.counter <= this.#logged.counterOf(replica)
+  }
+
+  #acknowledge(member: Member, { commit }: Candidate, duplicate: boolean): void {
+    assert(this.#logged !== null, 'what is acknowledged is in the log')
+    this.#parts.counts[duplicate ? 'duplicates' : 'acks']++
+    const seq = this.#logged.head.seq
+    member.answer({ type: 'Ack', counter: commit.counter, seq, duplicate })
+  }
+
+  #refuse(member: Member, { commit }: Candidate, error: SyncError): void {
+    this.#parts.counts.refused(error.code)
+    member.answer(refusalOf(error, commit.counter))
+  }
+}
+
+/** 48 random bits: two hubs that create a namespace at once, or create it anew, do not draw the same. */
+function newEpoch(clock: Clock): Epoch {
+  return clock.random(6).reduce((epoch, byte) => epoch * 256 + byte, 0) || 1
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && a.every((byte, i) => byte === b[i]))
+}

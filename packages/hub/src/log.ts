@@ -1,0 +1,91 @@
+/**
+ * Reading a namespace's log, record by record, with the chain checked at every step: each record names the seq before it
+ * (St2) and carries the tag before it, so a record that was lost, changed or put elsewhere is STORE_CORRUPT, never skipped
+ * (invariant 13).
+ */
+import { limits, type HubStore, type Namespace, type Seq, type Tag } from '@rejoin/core'
+import { corrupt, decodeRecord, type LogRecord } from './record.ts'
+
+/** A place in the log. The tag is null where it is not known yet: the first record read then tells it. */
+export interface Place {
+  readonly seq: Seq
+  readonly tag: Tag | null
+}
+
+export interface LogEntry {
+  readonly seq: Seq
+  readonly prev: Place & { readonly tag: Tag }
+  readonly tag: Tag
+  readonly record: LogRecord
+  /** Bytes of the record in the store. */
+  readonly bytes: number
+}
+
+export type LogPage =
+  | { readonly kind: 'entries'; readonly entries: readonly LogEntry[]; readonly more: boolean }
+  | { readonly kind: 'gap'; readonly floor: Seq; readonly head: Seq }
+
+const pageLimit = { records: 1_000, bytes: limits.tailBytesMax }
+
+/** One page of the log after a place. @throws SyncError STORE_CORRUPT or what the store throws. */
+export async function readPage(
+  store: HubStore,
+  namespace: Namespace,
+  after: Place,
+  limit = pageLimit,
+): Promise<LogPage> {
+  const result = await store.readTail(namespace, after.seq, limit)
+  if (result.kind === 'gap') return result
+  const entries: LogEntry[] = []
+  let at = after
+  for (const stored of result.records) {
+    const where = `${namespace}: log record ${stored.seq}`
+    const { record, prevTag, tag } = decodeRecord(stored.body, where)
+    if (stored.prev !== at.seq || stored.seq <= at.seq) throw corrupt(where, `does not follow ${at.seq}`)
+    if (at.tag !== null && at.tag !== prevTag) throw corrupt(where, 'follows another history')
+    entries.push({
+      seq: stored.seq,
+      prev: { seq: stored.prev, tag: prevTag },
+      tag,
+      record,
+      bytes: stored.body.length,
+    })
+    at = { seq: stored.seq, tag }
+  }
+  return { kind: 'entries', entries, more: result.more }
+}
+
+/** Every entry after a place, to the head. A log that was trimmed meanwhile ends the walk with `LogGap`. */
+export async function* walkLog(
+  store: HubStore,
+  namespace: Namespace,
+  after: Place,
+): AsyncGenerator<LogEntry> {
+  let at = after
+  for (;;) {
+    const page = await readPage(store, namespace, at)
+    if (page.kind === 'gap') throw new LogGap(page.floor)
+    yield* page.entries
+    const last = page.entries.at(-1)
+    if (last === undefined || !page.more) return
+    at = { seq: last.seq, tag: last.tag }
+  }
+}
+
+/** The tag of the log at `seq`, or null where no record ends there. */
+export async function tagAt(store: HubStore, namespace: Namespace, seq: Seq): Promise<Tag | null> {
+  const result = await store.readTail(namespace, seq, { records: 1, bytes: 1 })
+  const next = result.kind === 'records' ? result.records[0] : undefined
+  if (next === undefined || next.prev !== seq) return null
+  return decodeRecord(next.body, `${namespace}: log record ${next.seq}`).prevTag
+}
+
+/** The log no longer reaches back to where it was read from: somebody trimmed it behind a newer checkpoint. */
+export class LogGap extends Error {
+  readonly floor: Seq
+
+  constructor(floor: Seq) {
+    super(`the log was trimmed up to ${floor}`)
+    this.floor = floor
+  }
+}

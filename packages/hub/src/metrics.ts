@@ -1,0 +1,77 @@
+/** Counts that a hub keeps while it runs. */
+import { type CrdtUpdates, type ErrorCode } from '@rejoin/core'
+
+export interface HubMetrics {
+  /** Rooms in memory and sessions in them, now. */
+  readonly rooms: number
+  readonly sessions: number
+  /** Since the hub was opened: */
+  readonly commits: number
+  readonly acks: number
+  readonly duplicates: number
+  readonly refusals: Readonly<Partial<Record<ErrorCode, number>>>
+  /** Records and their bytes appended by this hub. */
+  readonly records: number
+  readonly bytesLogged: number
+  readonly tails: number
+  readonly snapshots: number
+  readonly checkpoints: number
+  readonly checkpointFailures: number
+  /** Times that a document was decoded: for checkpoints and rebuilds, never for a push or a tail. */
+  readonly documentsDecoded: number
+}
+
+export class HubCounts {
+  commits = 0
+  acks = 0
+  duplicates = 0
+  readonly refusals: Partial<Record<ErrorCode, number>> = {}
+  records = 0
+  bytesLogged = 0
+  tails = 0
+  snapshots = 0
+  checkpoints = 0
+  checkpointFailures = 0
+  documentsDecoded = 0
+
+  refused(code: ErrorCode): void {
+    this.refusals[code] = (this.refusals[code] ?? 0) + 1
+  }
+
+  read(rooms: number, sessions: number): HubMetrics {
+    const { commits, acks, duplicates, records, bytesLogged, tails, snapshots } = this
+    const { checkpoints, checkpointFailures, documentsDecoded } = this
+    return {
+      rooms,
+      sessions,
+      commits,
+      acks,
+      duplicates,
+      refusals: { ...this.refusals },
+      records,
+      bytesLogged,
+      tails,
+      snapshots,
+      checkpoints,
+      checkpointFailures,
+      documentsDecoded,
+    }
+  }
+}
+
+/** The same port, with every call that decodes a document counted. */
+export function countDocuments(updates: CrdtUpdates, counts: HubCounts): CrdtUpdates {
+  const counted = <Args extends unknown[], Result>(decode: (...args: Args) => Result) => {
+    return (...args: Args): Result => {
+      counts.documentsDecoded++
+      return decode(...args)
+    }
+  }
+  return {
+    inspect: (update) => updates.inspect(update),
+    compact: counted((parts: readonly Uint8Array[]) => updates.compact(parts)),
+    clocks: counted((snapshot: Uint8Array) => updates.clocks(snapshot)),
+    digest: counted((parts: readonly Uint8Array[]) => updates.digest(parts)),
+    rebuild: counted((parts: readonly Uint8Array[]) => updates.rebuild(parts)),
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * One document's place in a hub: admit, append, ack, fan out. In this order, because an ack is a promise that only the
+ * log can keep (invariant 3), and because what others see must never be less durable than what its author was promised.
+ * A room holds no document: only marks, its sessions, and the commits that wait for the append. One append is under way
+ * at a time, carrying everything that waits; whoever is told that the log has moved reads on, and admits again.
+ */
+import {
+  assert,
+  limits,
+  SyncError,
+  ZERO_TAG,
+  type Clock,
+  type CrdtUpdates,
+  type Cursor,
+  type HubSignals,
+  type HubStore,
+  type Namespace,
+  type ReplicaId,
+  type Seq,
+} from '@rejoin/core'
+import { type Candidate } from './admission.ts'
+import { internal } from './answers.ts'
+import { type Checkpointed } from './checkpointing.ts'
+import { Intake, type OwnCommits } from './intake.ts'
+import { LogGap, walkLog, type LogEntry } from './log.ts'
+import { type HubLog } from './log-event.ts'
+import { type Member } from './member.ts'
+import { type HubCounts } from './metrics.ts'
+import { openLog, type OpenedLog } from './opening.ts'
+import { Presence } from './presence.ts'
+import { encodeRecord, type CommitsRecord } from './record.ts'
+import { retrying, storeRetryMs } from './waiting.ts'
+
+export interface RoomStatus {
+  readonly namespace: Namespace
+  readonly sessions: number
+  /** Null while the namespace does not exist. */
+  readonly head: Cursor | null
+  readonly domain: string | null
+  readonly checkpointSeq: Seq | null
+  readonly bytesAfterCheckpoint: number
+}
+
+export interface RoomParts {
+  readonly store: HubStore
+  readonly updates: CrdtUpdates
+  readonly clock: Clock
+  readonly signals: HubSignals
+  readonly counts: HubCounts
+  readonly log: HubLog
+  /** The log has grown: a checkpoint may be due. */
+  grown(room: Room): void
+  /** Nobody is here and nothing is under way. */
+  idle(room: Room): void
+}
+
+export class Room {
+  readonly namespace: Namespace
+  readonly presence: Presence
+  readonly #parts: RoomParts
+  readonly #intake: Intake
+  readonly #members = new Set<Member>()
+  /** What was found when the log was last opened; null: it must be opened before anything is admitted. */
+  #opened: OpenedLog | null = null
+  #openError: SyncError | null = null
+  #bytesAfterCheckpoint = 0
+  #lookDue = false
+  #movedInARow = 0
+  #running: Promise<void> | null = null
+
+  constructor(namespace: Namespace, parts: RoomParts) {
+    this.namespace = namespace
+    this.#parts = parts
+    this.presence = new Presence(this.#members)
+    this.#intake = new Intake(parts)
+  }
+
+  get head(): Cursor | null {
+    return this.#intake.marks?.head ?? null
+  }
+
+  get domain(): string | null {
+    return this.#intake.marks?.domain ?? null
+  }
+
+  /** The log's range and checkpoint as far as this room has heard; null while they are not known. */
+  get range(): OpenedLog | null {
+    return this.#opened
+  }
+
+  get status(): RoomStatus {
+    return {
+      namespace: this.namespace,
+      sessions: this.#members.size,
+      head: this.head,
+      domain: this.domain,
+      checkpointSeq: this.#opened?.checkpoint?.seq ?? null,
+      bytesAfterCheckpoint: this.#bytesAfterCheckpoint,
+    }
+  }
+
+  /** Whether the log since the last checkpoint has outgrown it, and `bytesMin`. */
+  isCheckpointDue(bytesMin: number): boolean {
+    const snapshotBytes = this.#opened?.checkpoint?.snapshotBytes ?? 0
+    return this.#bytesAfterCheckpoint > Math.max(bytesMin, snapshotBytes)
+  }
+
+  get isIdle(): boolean {
+    return this.#members.size === 0 && this.#running === null
+  }
+
+  counterOf(replica: ReplicaId): number {
+    return this.#intake.marks?.counterOf(replica) ?? 0
+  }
+
+  /** Whether the replica's commits are here, but were made in an epoch that is gone. */
+  outlived(replica: ReplicaId): boolean {
+    return this.#intake.marks?.outlived(replica) === true
+  }
+
+  join(member: Member): void {
+    this.#members.add(member)
+  }
+
+  leave(member: Member): void {
+    this.#members.delete(member)
+    this.presence.forget(member)
+    if (this.isIdle) this.#parts.idle(this)
+  }
+
+  /** Resolves when the room knows its log. @throws SyncError why it cannot. */
+  async opened(): Promise<void> {
+    if (this.#opened === null) await this.#run()
+    if (this.#opened === null) throw this.#openError ?? new SyncError('HUB_INTERNAL', 'the room did not open')
+  }
+
+  /** Takes in commits of one session, in order. Each is answered once, through the session. */
+  push(member: Member, candidates: readonly Candidate[]): void {
+    for (const candidate of candidates) this.#intake.offer(member, candidate)
+    if (!this.#intake.isEmpty) void this.#run()
+  }
+
+  /** Reads what others may have appended. Resolves when that is done, or has failed and was logged. */
+  look(): Promise<void> {
+    this.#lookDue = true
+    return this.#run()
+  }
+
+  /** The store says something that does not follow from what we know: everything is read anew. */
+  reopen(): Promise<void> {
+    this.#unknown()
+    return this.#run()
+  }
+
+  /** Resolves when nothing is under way. */
+  async settled(): Promise<void> {
+    while (this.#running !== null) await this.#running
+  }
+
+  /** A checkpoint was installed. */
+  checkpointed({ seq, snapshotBytes, floor, bytesAfter }: Checkpointed): void {
+    if (this.#opened === null) return
+    this.#opened = { ...this.#opened, checkpoint: { seq, snapshotBytes }, floor }
+    this.#bytesAfterCheckpoint = bytesAfter
+  }
+
+  /** Tells every session that this room cannot be served. */
+  dismissAll(error: SyncError): void {
+    for (const member of this.#members) member.dismiss(error)
+  }
+
+  #run(): Promise<void> {
+    return (this.#running ??= this.#work())
+  }
+
+  async #work(): Promise<void> {
+    // Commits that arrive in the same turn share the append.
+    await Promise.resolve()
+    try {
+      for (;;) {
+        if (this.#opened === null) {
+          if (!(await this.#open())) break
+        } else if (this.#lookDue) await this.#look()
+        else if (!this.#intake.isEmpty) await this.#append()
+        else break
+      }
+    } finally {
+      this.#running = null
+    }
+    if (this.isIdle) this.#parts.idle(this)
+  }
+
+  /** Reads the marks. Where that fails, what waits is refused, and the next push or look tries again. */
+  async #open(): Promise<boolean> {
+    const { store, updates, clock } = this.#parts
+    try {
+      this.#opened = await retrying(clock, () => openLog(store, updates, this.namespace))
+    } catch (error) {
+      this.#giveUp(error, 'its log could not be opened')
+      return false
+    }
+    this.#openError = null
+    this.#lookDue = false
+    this.#bytesAfterCheckpoint = this.#opened.bytesAfter
+    this.#intake.start(this.#opened.marks)
+    for (const member of this.#members) member.look()
+    return true
+  }
+
+  /** Reads on from the head, and fans out what it finds. */
+  async #look(): Promise<void> {
+    this.#lookDue = false
+    const { store, log } = this.#parts
+    try {
+      for await (const entry of walkLog(store, this.namespace, this.head ?? { seq: 0, tag: ZERO_TAG })) {
+        // A new epoch: its marks are in a checkpoint.
+        if (entry.record.kind === 'rebuild') return this.#unknown()
+        this.#land(entry, entry.record, this.#intake.landFound(entry, entry.record))
+      }
+    } catch (error) {
+      const away = error instanceof SyncError && error.code === 'STORE_UNAVAILABLE'
+      // Trimmed below where we stand, or damaged: opening tells which.
+      if (!away) this.#unknown()
+      if (!(error instanceof LogGap))
+        log({ level: 'warn', namespace: this.namespace, message: 'the log could not be read', error })
+    }
+  }
+
+  async #append(): Promise<void> {
+    const { store, clock, counts, signals } = this.#parts
+    const record = this.#intake.batch()
+    const prev = { seq: this.head?.seq ?? 0, tag: this.head?.tag ?? ZERO_TAG }
+    const { bytes, tag } = encodeRecord(prev.tag, record)
+    let seq: Seq
+    try {
+      // St8: after an unknown outcome the same append, verbatim, happens at most once; had it happened, the log has moved.
+      const result = await retrying(clock, () => store.append(this.namespace, prev.seq, bytes))
+      if (result.kind === 'moved') return await this.#moved(prev.seq)
+      seq = result.seq
+    } catch (error) {
+      return this.#giveUp(error, 'the append failed')
+    }
+    counts.records++
+    counts.commits += record.commits.length
+    counts.bytesLogged += bytes.length
+    const own = this.#intake.landBatch(record, seq, tag)
+    this.#land({ seq, prev, tag, record, bytes: bytes.length }, record, own)
+    signals.publish(this.namespace)
+  }
+
+  /** Somebody else appended: what waits is admitted again on top of it. */
+  async #moved(after: Seq): Promise<void> {
+    await this.#look()
+    if (this.#opened === null || (this.head?.seq ?? 0) !== after) return
+    // A read that finds nothing proves nothing (St8): it may be stale, or the namespace was removed, which opening tells.
+    this.#movedInARow++
+    if (this.#movedInARow >= limits.storeAttemptsMax) {
+      throw new SyncError(
+        'STORE_UNAVAILABLE',
+        `${this.namespace}: the log has moved on, but what follows ${after} cannot be read yet; try again`,
+      )
+    }
+    this.#unknown()
+    await this.#parts.clock.sleep(storeRetryMs(this.#movedInARow))
+  }
+
+  /** After the acks, which the intake has sent: then the others see it. */
+  #land(entry: LogEntry, record: CommitsRecord, own: OwnCommits): void {
+    const head = this.head
+    assert(head?.seq === entry.seq, 'a record that landed is the head')
+    this.#movedInARow = 0
+    this.#bytesAfterCheckpoint += entry.bytes
+    const commits = record.commits.map(({ id, update }) => ({ ...id, update }))
+    const landing = { prev: entry.prev.seq, cursor: head, commits, own }
+    for (const member of this.#members) member.deliver(landing)
+    this.#parts.grown(this)
+  }
+
+  /**
+   * What waits may be in the log or not. It is refused as what may be tried again, since a commit is not to blame for a
+   * store; unless the room is gone for good, which each session is told once while its author keeps what it has.
+   */
+  #giveUp(cause: unknown, what: string): void {
+    const error = internal(cause, `${this.namespace}: ${what}`)
+    this.#parts.log({ level: 'error', namespace: this.namespace, message: what, error })
+    this.#unknown()
+    this.#openError = error
+    this.#movedInARow = 0
+    if (error.retryable) this.#intake.refuseAll(error)
+    else {
+      this.#intake.drop()
+      this.dismissAll(error)
+    }
+  }
+
+  #unknown(): void {
+    this.#opened = null
+    this.#intake.stop()
+  }
+}

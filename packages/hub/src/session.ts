@@ -1,0 +1,292 @@
+/**
+ * One channel of a room: greeting, catch-up, then pushes in and commits out until either side ends. What it may hold is
+ * bounded on both sides: commits that are not answered yet stop it from reading more, and a peer that reads slowly is
+ * dropped back to catch-up (invariant 14). Whatever goes wrong ends this channel with a reason, and no other.
+ */
+import {
+  assert,
+  commitName,
+  limits,
+  SyncError,
+  unreachable,
+  type Ack,
+  type AnyDomain,
+  type Awareness,
+  type Cursor,
+  type DownMessage,
+  type Hello,
+  type HubChannel,
+  type Namespace,
+  type Push,
+  type Refused,
+  type TailCommit,
+} from '@rejoin/core'
+import { type Candidate } from './admission.ts'
+import { closingOf, internal, isAboutChannel, refusalOf } from './answers.ts'
+import { checkDomain, checkHello, receiveHello } from './greeting.ts'
+import { catchUp, type CatchUpOutlet } from './catch-up.ts'
+import { type HubLog } from './log-event.ts'
+import { type Landing, type Member } from './member.ts'
+import { type HubCounts } from './metrics.ts'
+import { type Principal } from './principal.ts'
+import { type Room } from './room.ts'
+import { RoomReader, type RoomReaderParts } from './room-reader.ts'
+import { Turns, within } from './waiting.ts'
+
+export interface SessionParts extends RoomReaderParts {
+  readonly counts: HubCounts
+  readonly log: HubLog
+  readonly domains: ReadonlyMap<string, AnyDomain>
+  readonly room: (namespace: Namespace) => Room
+}
+
+interface Joined {
+  readonly room: Room
+  readonly hello: Hello
+  readonly domain: AnyDomain
+}
+
+/** 'catchingUp' also while behind: nothing live is sent, the log will give it. */
+type Stage = 'catchingUp' | 'live' | 'ended'
+
+export class Session implements Member {
+  readonly #channel: HubChannel
+  readonly #principal: Principal
+  readonly #parts: SessionParts
+  #joined: Joined | null = null
+  #stage: Stage = 'catchingUp'
+  /** How far the replica is, once it has received what was sent. */
+  #sent: Cursor | null = null
+  #isWarned = false
+  #unanswered = 0
+  /** Bytes that had come up when every commit was answered the last time. */
+  #bytesAnswered = 0
+  /** Woken when a commit is answered or the stage changes. */
+  readonly #turns = new Turns()
+
+  constructor(channel: HubChannel, principal: Principal, parts: SessionParts) {
+    this.#channel = channel
+    this.#principal = principal
+    this.#parts = parts
+  }
+
+  /** Runs until the channel is closed; never throws. */
+  async run(): Promise<void> {
+    void this.#channel.closed.then(() => this.#end())
+    const { clock } = this.#parts
+    try {
+      const hello = await receiveHello(this.#channel, clock)
+      if (hello === null) return
+      const joined = await this.#enter(hello)
+      const why = await this.#serve(joined)
+      // What it pushed is answered; and unless it does not care any more, what it lacks is sent.
+      await this.#turns.until(
+        () => this.#isEnded || (this.#unanswered === 0 && (why === 'left' || this.#stage === 'live')),
+      )
+      this.#channel.close()
+    } catch (error) {
+      this.dismiss(internal(error, 'the session failed'))
+    } finally {
+      this.#end()
+      this.#joined?.room.leave(this)
+    }
+  }
+
+  answer(answer: Ack | Refused): void {
+    this.#unanswered--
+    if (this.#unanswered === 0) this.#bytesAnswered = this.#channel.bill.bytesUp
+    this.#channel.send(answer)
+    this.#turns.wake()
+  }
+
+  deliver({ prev, cursor, commits, own }: Landing): void {
+    // Whoever is not live will find it in the log.
+    if (this.#stage !== 'live') return
+    if (prev !== (this.#sent?.seq ?? 0) || this.#isTooSlow()) return this.#fallBehind()
+    const names = own.get(this)
+    const withoutOwn = (commit: TailCommit): TailCommit =>
+      names?.has(commitName(commit)) === true ? { ...commit, update: null } : commit
+    this.#send({ type: 'Tail', cursor, commits: commits.map(withoutOwn) }, cursor)
+  }
+
+  deliverAwareness(update: Uint8Array): void {
+    // Presence is the first thing that a slow peer goes without.
+    if (this.#stage !== 'live' || this.#channel.backlogBytes > limits.frameBytesMax) return
+    this.#channel.send({ type: 'Awareness', update })
+  }
+
+  look(): void {
+    const head = this.#joined?.room.head ?? null
+    if (this.#stage === 'live' && (head?.seq !== this.#sent?.seq || head?.tag !== this.#sent?.tag))
+      this.#fallBehind()
+  }
+
+  dismiss(error: SyncError): void {
+    if (this.#stage === 'ended') return
+    const { log, counts, clock } = this.#parts
+    log({
+      level: 'info',
+      namespace: this.#joined?.room.namespace ?? null,
+      message: `session closed: ${error.message}`,
+      error,
+    })
+    if (!isAboutChannel(error.code)) {
+      counts.refused(error.code)
+      this.#channel.send(refusalOf(error, null))
+    }
+    this.#channel.send(closingOf(error, clock))
+    this.#end()
+    this.#channel.close({ code: error.code, message: error.message })
+  }
+
+  /** The hub is closing: says so; what is under way may still be answered until the channel is closed. */
+  warn(error: SyncError): void {
+    if (this.#isEnded) return
+    this.#isWarned = true
+    this.#channel.send(closingOf(error, this.#parts.clock))
+  }
+
+  close(error: SyncError): void {
+    this.#end()
+    this.#channel.close({ code: error.code, message: error.message })
+  }
+
+  async #enter(hello: Hello): Promise<Joined> {
+    const domain = checkHello(hello, this.#principal, this.#parts.domains)
+    const room = this.#parts.room(hello.namespace)
+    room.join(this)
+    this.#joined = { room, hello, domain }
+    await room.opened()
+    checkDomain(room, domain)
+    this.#sent = hello.cursor
+    await this.#catchUp(this.#joined, 'greeting')
+    return this.#joined
+  }
+
+  /** Takes messages until the replica says nothing more. */
+  async #serve({ room, hello, domain }: Joined): Promise<'ended' | 'left'> {
+    for (;;) {
+      await this.#turns.until(() => this.#isEnded || this.#unansweredBytes <= limits.pushUnansweredBytesMax)
+      const message = await this.#channel.receive()
+      // Not answered, so it is pushed again wherever the replica goes next.
+      if (this.#isWarned) return 'left'
+      switch (message?.type) {
+        case undefined:
+          return 'ended'
+        case 'Bye':
+          return 'left'
+        case 'Push':
+          this.#push(room, message, {
+            namespace: room.namespace,
+            principal: this.#principal,
+            domain,
+            replica: hello.replica,
+          })
+          break
+        case 'Awareness':
+          this.#present(room, message)
+          break
+        case 'Hello':
+          throw new SyncError(
+            'MESSAGE_UNEXPECTED',
+            'a channel has one Hello; open another for another namespace',
+          )
+        default:
+          unreachable(message)
+      }
+    }
+  }
+
+  #push(room: Room, { epoch, commits }: Push, whose: Omit<Candidate, 'epoch' | 'commit'>): void {
+    this.#unanswered += commits.length
+    room.push(
+      this,
+      commits.map((commit) => ({ ...whose, epoch, commit })),
+    )
+  }
+
+  #present(room: Room, { update }: Awareness): void {
+    if (update.length > limits.awarenessBytesMax) {
+      throw new SyncError('MESSAGE_TOO_LARGE', `presence has at most ${limits.awarenessBytesMax} bytes`)
+    }
+    room.presence.show(this, update)
+  }
+
+  #outlet({ room, hello }: Joined): CatchUpOutlet {
+    return {
+      delta: hello.capabilities.includes('delta'),
+      outlived: room.outlived(hello.replica),
+      ready: () => this.#ready(),
+      send: (message, at) => this.#send(message, at),
+      arrive: (at, told) => {
+        if (this.#stage === 'ended') return
+        const ackedCounter = room.counterOf(hello.replica)
+        if (told) this.#send({ type: 'CaughtUp', cursor: at, ackedCounter }, at)
+        this.#stage = 'live'
+        for (const update of room.presence.othersThan(this)) this.deliverAwareness(update)
+        this.#turns.wake()
+      },
+    }
+  }
+
+  /** Room for another page. A peer that takes nothing at all for too long is closed; one that is merely slow is not. */
+  async #ready(): Promise<void> {
+    for (;;) {
+      const backlog = this.#channel.backlogBytes
+      if (this.#stage === 'ended') throw new SyncError('CHANNEL_CLOSED', 'the peer has gone')
+      if (backlog < limits.tailBytesMax) return
+      const result = await within(this.#parts.clock, limits.backlogMsMax, this.#channel.drained())
+      if (result === 'late' && this.#channel.backlogBytes >= backlog) throw tooSlow()
+    }
+  }
+
+  /** An upper bound: it falls when everything is answered. */
+  get #unansweredBytes(): number {
+    return this.#unanswered === 0 ? 0 : this.#channel.bill.bytesUp - this.#bytesAnswered
+  }
+
+  get #isEnded(): boolean {
+    return this.#stage === 'ended'
+  }
+
+  #isTooSlow(): boolean {
+    return this.#channel.backlogBytes > limits.backlogBytesMax
+  }
+
+  /** Back to catch-up, from what it was last sent. */
+  #fallBehind(): void {
+    this.#stage = 'catchingUp'
+    this.#rejoin().catch((error: unknown) => this.dismiss(internal(error, 'the session could not catch up')))
+  }
+
+  async #rejoin(): Promise<void> {
+    assert(this.#joined !== null, 'only who has joined falls behind')
+    const drained = await within(this.#parts.clock, limits.backlogMsMax, this.#channel.drained())
+    if (drained === 'late') throw tooSlow()
+    await this.#catchUp(this.#joined, 'behind')
+  }
+
+  async #catchUp(joined: Joined, why: 'greeting' | 'behind'): Promise<void> {
+    const reader = new RoomReader(joined.room, this.#parts)
+    await catchUp(reader, this.#outlet(joined), this.#sent, why)
+  }
+
+  #send(message: DownMessage, at: Cursor | null): void {
+    if (message.type === 'Tail') this.#parts.counts.tails++
+    if (message.type === 'Snapshot') this.#parts.counts.snapshots++
+    this.#channel.send(message)
+    this.#sent = at
+  }
+
+  #end(): void {
+    this.#stage = 'ended'
+    this.#turns.wake()
+  }
+}
+
+function tooSlow(): SyncError {
+  return new SyncError(
+    'PEER_TOO_SLOW',
+    `what was sent was not taken within ${limits.backlogMsMax} ms; come back later`,
+  )
+}

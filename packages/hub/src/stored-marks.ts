@@ -1,0 +1,116 @@
+/**
+ * Marks as a checkpoint keeps them: versioned, sorted (equal marks have equal bytes), and with a hash over themselves and
+ * one over the snapshot beside them, since a store may serve damaged bytes without a word (invariant 13).
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { replicaIdSchema, SyncError, type ClientId, type Counter, type ReplicaId } from '@rejoin/core'
+import {
+  createDecoder,
+  hasContent,
+  readUint8Array,
+  readVarString,
+  readVarUint,
+  type Decoder,
+} from 'lib0/decoding'
+import { createEncoder, toUint8Array, writeUint8Array, writeVarString, writeVarUint } from 'lib0/encoding'
+import { Marks, type ClientMark } from './marks.ts'
+import { corrupt } from './record.ts'
+
+export interface StoredMarks {
+  readonly marks: Marks
+  readonly snapshotBytes: number
+  readonly snapshotHash: Uint8Array
+}
+
+const FORMAT = 1
+const HASH_BYTES = 16
+
+export function encodeMarks(marks: Marks, snapshot: Uint8Array): Uint8Array {
+  const { epoch, domain, head, counters, clients } = marks.parts()
+  const out = createEncoder()
+  writeVarUint(out, FORMAT)
+  writeVarUint(out, epoch)
+  writeVarString(out, domain)
+  writeVarUint(out, head.seq)
+  writeVarString(out, head.tag)
+  writeVarUint(out, snapshot.length)
+  writeUint8Array(out, shortHash(snapshot))
+  const replicas = [...counters].sort(([a], [b]) => (a < b ? -1 : 1))
+  const places = new Map(replicas.map(([replica], place) => [replica, place + 1]))
+  writeVarUint(out, replicas.length)
+  for (const [replica, counter] of replicas) {
+    writeVarString(out, replica)
+    writeVarUint(out, counter)
+  }
+  writeVarUint(out, clients.size)
+  for (const [client, { clock, owner }] of [...clients].sort(([a], [b]) => a - b)) {
+    writeVarUint(out, client)
+    writeVarUint(out, clock)
+    // Every owner has pushed, so it stands among the replicas; 0 stands for none.
+    writeVarUint(out, owner === null ? 0 : (places.get(owner) ?? 0))
+  }
+  writeUint8Array(out, shortHash(toUint8Array(out)))
+  return toUint8Array(out)
+}
+
+/** @throws SyncError STORE_CORRUPT or FORMAT_TOO_NEW */
+export function decodeMarks(bytes: Uint8Array, where: string): StoredMarks {
+  const content = bytes.subarray(0, -HASH_BYTES)
+  if (bytes.length <= HASH_BYTES || !same(shortHash(content), bytes.subarray(-HASH_BYTES))) {
+    throw corrupt(where, 'has marks that do not match their checksum')
+  }
+  try {
+    return readMarks(createDecoder(content), where)
+  } catch (error) {
+    if (error instanceof SyncError) throw error
+    throw corrupt(where, 'has marks that do not read', error)
+  }
+}
+
+/** @throws SyncError STORE_CORRUPT unless the snapshot is the one that was stored with these marks. */
+export function checkSnapshot(snapshot: Uint8Array, stored: StoredMarks, where: string): Uint8Array {
+  if (snapshot.length !== stored.snapshotBytes || !same(shortHash(snapshot), stored.snapshotHash)) {
+    throw corrupt(where, 'has a snapshot that does not match its checksum')
+  }
+  return snapshot
+}
+
+function readMarks(from: Decoder, where: string): StoredMarks {
+  const format = readVarUint(from)
+  if (format > FORMAT) {
+    throw new SyncError(
+      'FORMAT_TOO_NEW',
+      `${where} has marks of format ${format}, this hub reads ${FORMAT}; update it`,
+    )
+  }
+  const epoch = readVarUint(from)
+  const domain = readVarString(from)
+  const head = { seq: readVarUint(from), tag: readVarString(from) }
+  const snapshotBytes = readVarUint(from)
+  const snapshotHash = readUint8Array(from, HASH_BYTES)
+  const replicas: [ReplicaId, Counter][] = []
+  for (let left = readVarUint(from); left > 0; left--) {
+    replicas.push([replicaIdSchema.parse(readVarString(from)), readVarUint(from)])
+  }
+  const clients = new Map<ClientId, ClientMark>()
+  for (let left = readVarUint(from); left > 0; left--) {
+    const client = readVarUint(from)
+    const clock = readVarUint(from)
+    const place = readVarUint(from)
+    clients.set(client, { clock, owner: replicas[place - 1]?.[0] ?? null })
+  }
+  if (hasContent(from)) throw corrupt(where, 'has marks with something unknown behind them')
+  return {
+    marks: new Marks({ epoch, domain, head, counters: new Map(replicas), clients }),
+    snapshotBytes,
+    snapshotHash,
+  }
+}
+
+function shortHash(bytes: Uint8Array): Uint8Array {
+  return sha256(bytes).subarray(0, HASH_BYTES)
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}

@@ -1,0 +1,255 @@
+import { expect, test } from 'vitest'
+import fc from 'fast-check'
+import {
+  REBUILD_CLIENT_ID,
+  replicaIdOf,
+  type HubStore,
+  type Namespace,
+  type StoredRecord,
+} from '@rejoin/core'
+import { MapHubStore } from '@rejoin/testkit'
+import { yjsCrdt } from '@rejoin/crdt-adapter'
+import { readLog, verifyNamespace } from '../src/index.ts'
+import { Marks } from '../src/marks.ts'
+import { decodeRecord, encodeRecord, type LogRecord } from '../src/record.ts'
+import { checkSnapshot, decodeMarks, encodeMarks } from '../src/stored-marks.ts'
+import { Author, Line, NAMESPACE, openWorld, settle, type World } from './world.ts'
+
+const replicas = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(replicaIdOf)
+const counters = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
+const tags = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex'))
+const bytes = fc.uint8Array({ maxLength: 40 })
+const hlcs = fc.constantFrom(...['0dPGs_F-01abcde', '0dPGs_F-02abcde'].map((text) => text.slice(0, 14)))
+
+const logRecords: fc.Arbitrary<LogRecord> = fc.oneof(
+  fc.record({
+    kind: fc.constant('commits' as const),
+    epoch: counters,
+    domain: fc.string(),
+    commits: fc.array(
+      fc.record({
+        id: fc.record({ replica: replicas, counter: counters }),
+        prev: fc.nat(),
+        hlc: hlcs as fc.Arbitrary<never>,
+        domainVersion: fc.integer({ min: 1 }),
+        principal: fc.string({ unit: 'grapheme' }),
+        opsJson: fc.json(),
+        update: bytes,
+      }),
+      { maxLength: 4 },
+    ),
+  }),
+  fc.record({
+    kind: fc.constant('rebuild' as const),
+    epoch: counters,
+    domain: fc.string(),
+    digest: fc.string(),
+  }),
+)
+
+test('a record reads as it was written, with the tags of its place', () => {
+  fc.assert(
+    fc.property(logRecords, tags, (record, prevTag) => {
+      const encoded = encodeRecord(prevTag, record)
+      expect(decodeRecord(encoded.bytes, 'it')).toEqual({ record, prevTag, tag: encoded.tag })
+    }),
+  )
+})
+
+test('[13] any changed or missing byte of a record is reported', () => {
+  fc.assert(
+    fc.property(logRecords, tags, fc.nat(), fc.integer({ min: 1, max: 255 }), (record, prevTag, at, flip) => {
+      const { bytes: whole } = encodeRecord(prevTag, record)
+      const changed = whole.slice()
+      const place = at % whole.length
+      changed[place] = (changed[place] ?? 0) ^ flip
+      expect(() => decodeRecord(changed, 'it')).toThrow(/it /)
+      expect(() => decodeRecord(whole.subarray(0, place), 'it')).toThrow(/it /)
+      expect(() => decodeRecord(Uint8Array.from([...whole, 0]), 'it')).toThrow(/it /)
+    }),
+  )
+})
+
+test('[13] marks read as they were written; any changed byte of marks or snapshot is reported', () => {
+  const clients = fc.uniqueArray(
+    fc.tuple(
+      fc.integer({ min: 1024, max: 2 ** 32 - 1 }),
+      fc.record({ clock: counters, owner: fc.option(fc.nat()) }),
+    ),
+    { selector: ([client]) => client, maxLength: 6 },
+  )
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(fc.tuple(replicas, counters), {
+        selector: ([replica]) => replica,
+        minLength: 1,
+        maxLength: 5,
+      }),
+      clients,
+      tags,
+      bytes,
+      fc.nat(),
+      (counterList, clientList, tag, snapshot, at) => {
+        const owned = clientList.map(([client, { clock, owner }]) => {
+          return [
+            client,
+            { clock, owner: owner === null ? null : (counterList[owner % counterList.length]?.[0] ?? null) },
+          ] as const
+        })
+        const marks = new Marks({
+          epoch: 7,
+          domain: 'notes',
+          head: { seq: 9, tag },
+          counters: new Map(counterList),
+          clients: new Map(owned),
+        })
+        const encoded = encodeMarks(marks, snapshot)
+        const stored = decodeMarks(encoded, 'it')
+        expect(encodeMarks(stored.marks, snapshot)).toEqual(encoded)
+        expect(stored.marks.parts()).toEqual(marks.parts())
+        expect(checkSnapshot(snapshot, stored, 'it')).toBe(snapshot)
+        encoded[at % encoded.length] = (encoded[at % encoded.length] ?? 0) ^ 1
+        expect(() => decodeMarks(encoded, 'it')).toThrow(/it has marks/)
+        expect(() => checkSnapshot(Uint8Array.from([...snapshot, 0]), stored, 'it')).toThrow(
+          /it has a snapshot/,
+        )
+      },
+    ),
+  )
+})
+
+test('what a replica made without a base is known to be outlived by a rebuild, and by nothing else', () => {
+  const [ada, bea] = [replicaIdOf(new Uint8Array(16)), replicaIdOf(new Uint8Array(16).fill(1))]
+  const marks = new Marks({
+    epoch: 2,
+    domain: 'notes',
+    head: { seq: 3, tag: '0'.repeat(16) },
+    counters: new Map([[ada, 1]]),
+    clients: new Map([[REBUILD_CLIENT_ID, { clock: 4, owner: null }]]),
+  })
+  expect(marks.outlived(ada)).toBe(true)
+  expect(marks.outlived(bea)).toBe(false)
+  marks.fold(ada, 2, { client: 5_000, clock: 0, length: 1 })
+  expect(marks.outlived(ada)).toBe(false)
+})
+
+/** A store that serves one record otherwise than it was written. */
+class DamagedStore extends MapHubStore {
+  damage: ((record: StoredRecord) => StoredRecord | null) | null = null
+  damageSnapshot = false
+
+  override async readTail(namespace: Namespace, after: number, limit: { records: number; bytes: number }) {
+    const result = await super.readTail(namespace, after, limit)
+    const damage = this.damage
+    if (result.kind === 'gap' || damage === null) return result
+    return { ...result, records: result.records.flatMap((record) => damage(record) ?? []) }
+  }
+
+  override async checkpoint(namespace: Namespace) {
+    const checkpoint = await super.checkpoint(namespace)
+    if (checkpoint === null || !this.damageSnapshot) return checkpoint
+    return {
+      ...checkpoint,
+      snapshot: async () => (await checkpoint.snapshot()).map((byte, i) => (i === 9 ? byte ^ 1 : byte)),
+    }
+  }
+}
+
+async function fill(world: World): Promise<void> {
+  const ada = new Author(world.clock)
+  const line = new Line(world).hello(ada)
+  await settle()
+  for (const id of ['a', 'b', 'c', 'd', 'e']) {
+    line.push(line.cursor?.epoch ?? null, ada.note(id))
+    await settle()
+  }
+  line.channel.close()
+  await settle()
+}
+
+const damages: [string, (record: StoredRecord) => StoredRecord | null][] = [
+  [
+    'a flipped bit',
+    (record) =>
+      record.seq === 3
+        ? { ...record, body: record.body.map((byte, i) => (i === 60 ? byte ^ 4 : byte)) }
+        : record,
+  ],
+  ['a record that is gone', (record) => (record.seq === 3 ? null : record)],
+  ['a record of another place', (record) => (record.seq === 3 ? { ...record, prev: 1 } : record)],
+  [
+    'a record of another history',
+    (record) => {
+      if (record.seq !== 3) return record
+      return {
+        ...record,
+        body: encodeRecord('0123456789abcdef', decodeRecord(record.body, 'it').record).bytes,
+      }
+    },
+  ],
+  [
+    'a record that is cut off',
+    (record) => (record.seq === 3 ? { ...record, body: record.body.subarray(0, 40) } : record),
+  ],
+]
+
+test.each(damages)(
+  '[13] %s in the log is reported, and the room is not served as a shorter one',
+  async (_, damage) => {
+    const store = new DamagedStore()
+    const world = openWorld({ store })
+    await fill(world)
+    store.damage = damage
+    const line = new Line(world).hello(new Author(world.clock))
+    await settle()
+    expect(line.story).toBe('Refused:room:STORE_CORRUPT Closing:STORE_CORRUPT')
+    const report = await verifyNamespace(store, yjsCrdt.updates, NAMESPACE)
+    expect(report.digest).toBeNull()
+    expect(report.faults.length).toBeGreaterThan(0)
+    expect(report.faults.some(({ seq }) => seq === 3 || seq === 4)).toBe(true)
+  },
+)
+
+test('[13] a damaged snapshot is reported, and not served', async () => {
+  const store = new DamagedStore()
+  const world = openWorld({ store })
+  await fill(world)
+  await world.hub.checkpoint(NAMESPACE)
+  store.damageSnapshot = true
+  const line = new Line(world).hello(new Author(world.clock))
+  await settle()
+  expect(line.story).toBe('Welcome:snapshot Refused:room:STORE_CORRUPT Closing:STORE_CORRUPT')
+  expect((await verifyNamespace(store, yjsCrdt.updates, NAMESPACE)).faults).toHaveLength(1)
+})
+
+test('[5] verifying reports a commit that is in the log twice', async () => {
+  const world = openWorld()
+  await fill(world)
+  const { store } = world
+  const head = (await store.heads([NAMESPACE])).get(NAMESPACE)?.head ?? 0
+  const last = await lastRecord(store)
+  const again = encodeRecord(last.tag, last.record)
+  await store.append(NAMESPACE, head, again.bytes)
+  const report = await verifyNamespace(store, yjsCrdt.updates, NAMESPACE)
+  expect(report.faults.map(({ message }) => message)[0]).toMatch(/is in the log twice/)
+})
+
+async function lastRecord(store: HubStore) {
+  const result = await store.readTail(NAMESPACE, 0, { records: 100, bytes: Infinity })
+  const record = result.kind === 'records' ? result.records.at(-1) : undefined
+  if (record === undefined) throw new Error('the log is empty')
+  return decodeRecord(record.body, 'it')
+}
+
+test('the log reads back as ops, with who wrote them', async () => {
+  const world = openWorld()
+  await fill(world)
+  const read = []
+  for await (const { seq, ops, principal } of readLog(world.store, NAMESPACE, { after: 1, limit: 2 })) {
+    read.push({ seq, ops, principal })
+  }
+  expect(read).toEqual([
+    { seq: 2, ops: [{ type: 'Noted', id: 'b', text: 'text of b' }], principal: 'anyone' },
+    { seq: 3, ops: [{ type: 'Noted', id: 'c', text: 'text of c' }], principal: 'anyone' },
+  ])
+})

@@ -1,0 +1,102 @@
+/** A replica's data folder: many namespaces on one LevelDB database, each with a store of its own. */
+import { randomUUID } from 'node:crypto'
+import { checkNamespace, type Namespace, type ReplicaStore } from '@rejoin/core'
+import type { BatchWitness } from '../batch-witness.ts'
+import { replicaKeys } from '../replica/replica-keys.ts'
+import { decodeMeta } from '../replica/replica-meta.ts'
+import { LevelReplicaStore } from '../replica/replica-store.ts'
+import { SealedDatabase, type LevelDatabase } from '../sealed-database.ts'
+import { corrupt, isCorrupt, seal, tooShort, unseal } from '../sealed-value.ts'
+import { openDataFolder } from './data-folder.ts'
+
+export interface ReplicaFolderOptions {
+  /** Draws the incarnation of a new folder, a text never used twice; a random UUID where it is left out. */
+  readonly newIncarnation?: () => string
+}
+
+export interface ReplicaFolder {
+  /** The folder's real path. */
+  readonly path: string
+  /** Names of the namespaces that were ever recorded here, sorted. */
+  namespaces(): Promise<readonly Namespace[]>
+  /**
+   * The store of a namespace; its own `close` leaves the folder open.
+   * @throws SyncError STORE_LOCKED while it is open already, NAMESPACE_INVALID.
+   */
+  replica(namespace: Namespace): ReplicaStore
+  /** Closes every store that is open and gives up the folder. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Opens the replica folder at `path`, or makes one; rules and errors as for `openHubFolder`. */
+export async function openReplicaFolder(
+  path: string,
+  options: ReplicaFolderOptions = {},
+): Promise<ReplicaFolder> {
+  const newIncarnation = options.newIncarnation ?? randomUUID
+  const name = `the replica store in ${path}`
+  const folder = await openDataFolder(path, 'replica', async (database, createIfMissing, witness) => {
+    const incarnation = await bindIncarnation(database, name, createIfMissing ? newIncarnation() : null)
+    const batches = await countBatches(new SealedDatabase(database, name), witness)
+    return { contents: { database, batches, witness }, incarnation }
+  })
+  const { database, witness } = folder.contents
+  let { batches } = folder.contents
+  const index = new SealedDatabase(database, name)
+  const stores = new Set<LevelReplicaStore>()
+  return {
+    path: folder.path,
+    namespaces: async () => (await index.keys(replicaKeys.metas)).map(replicaKeys.namespaceOfMeta).sort(),
+    replica: (namespace) => {
+      index.checkOpen()
+      const store: LevelReplicaStore = new LevelReplicaStore(database, checkNamespace(namespace), name, {
+        written: () => witness.written((batches += 1)),
+        closed: () => stores.delete(store),
+      })
+      stores.add(store)
+      return store
+    },
+    close: async () => {
+      index.detach()
+      await Promise.all([...stores].map((store) => store.close()))
+      await folder.close()
+    },
+  }
+}
+
+/**
+ * How many batches all namespaces have had. One whose own record is damaged fails when it is opened, and then there is
+ * nothing to compare here.
+ * @throws SyncError STORE_CORRUPT when there were more.
+ */
+async function countBatches(database: SealedDatabase, witness: BatchWitness): Promise<number> {
+  let batches = 0
+  let damaged = false
+  for await (const [key, sealed] of database.sealedEntries(replicaKeys.metas)) {
+    try {
+      batches += decodeMeta(key, unseal(key, sealed)).meta.batches
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      damaged = true
+    }
+  }
+  if (batches < witness.batchesMin && !damaged) {
+    throw tooShort(replicaKeys.folder, database.name, batches, witness.batchesMin)
+  }
+  return batches
+}
+
+/** The incarnation that is in the database, or `created` written to a new one; null: it must be there. */
+async function bindIncarnation(
+  database: LevelDatabase,
+  name: string,
+  created: string | null,
+): Promise<string> {
+  const sealed = new SealedDatabase(database, name)
+  const found = await sealed.get(replicaKeys.folder)
+  if (found !== null) return new TextDecoder().decode(found.body)
+  if (created === null) throw corrupt(replicaKeys.folder, `is missing from ${name}`)
+  const value = seal(replicaKeys.folder, new TextEncoder().encode(created))
+  await sealed.write([{ key: replicaKeys.folder, value }])
+  return created
+}

@@ -1,0 +1,76 @@
+/**
+ * The batch that one group of jobs makes: later jobs see what earlier ones staged. Nothing is anyone's truth until
+ * `write` has resolved; after a failed write everything that was staged must be read again.
+ */
+import type { Namespace } from '@rejoin/core'
+import type { Change, KeyRange, SealedDatabase } from '../sealed-database.ts'
+import { checksumOf, seal } from '../sealed-value.ts'
+import { hubKeys } from './hub-keys.ts'
+import { encodeState, type NamespaceState } from './namespace-state.ts'
+import type { NamespaceStates } from './namespace-states.ts'
+import { storeRecordChange, type StoreRecord } from './store-record.ts'
+
+interface Staged {
+  readonly state: NamespaceState
+  /** What the stored state that this one replaces adds to the store's sum. */
+  readonly checksumBefore: number
+}
+
+export class HubDraft {
+  readonly #database: SealedDatabase
+  readonly #states: NamespaceStates
+  readonly #staged = new Map<Namespace, Staged>()
+  readonly #changes: Change[] = []
+  readonly #obsolete: KeyRange[] = []
+
+  constructor(database: SealedDatabase, states: NamespaceStates) {
+    this.#database = database
+    this.#states = states
+  }
+
+  async state(namespace: Namespace): Promise<NamespaceState | null> {
+    const staged = this.#staged.get(namespace)
+    return staged?.state ?? (await this.#states.get(namespace))?.state ?? null
+  }
+
+  put(key: string, body: Uint8Array): void {
+    this.#changes.push({ key, value: seal(key, body) })
+  }
+
+  async stage(namespace: Namespace, state: NamespaceState): Promise<void> {
+    const checksumBefore =
+      this.#staged.get(namespace)?.checksumBefore ?? (await this.#states.storedChecksum(namespace))
+    this.#staged.set(namespace, { state, checksumBefore })
+  }
+
+  /** Deleted after the batch: nothing refers to it then, so what a crash leaves behind is never read. */
+  obsolete(range: KeyRange): void {
+    this.#obsolete.push(range)
+  }
+
+  /** Writes all in one synced batch and returns the store's record after it. */
+  async write(record: StoreRecord): Promise<StoreRecord> {
+    if (this.#staged.size === 0) return record
+    let sum = record.sum
+    const known = [...this.#staged].map(([namespace, { state, checksumBefore }]) => {
+      const key = hubKeys.state(namespace)
+      const value = seal(key, encodeState(state))
+      sum ^= checksumBefore ^ checksumOf(value)
+      this.#changes.push({ key, value })
+      return { namespace, state, checksum: checksumOf(value) }
+    })
+    const recordAfter = { ...record, batches: record.batches + 1, sum: sum >>> 0 }
+    this.#changes.push(storeRecordChange(recordAfter))
+    await this.#database.write(this.#changes)
+    for (const { namespace, ...state } of known) this.#states.set(namespace, state)
+    return recordAfter
+  }
+
+  forget(): void {
+    for (const namespace of this.#staged.keys()) this.#states.forget(namespace)
+  }
+
+  async clearObsolete(): Promise<void> {
+    for (const range of this.#obsolete) await this.#database.clear(range)
+  }
+}

@@ -1,0 +1,36 @@
+/**
+ * Keys of a hub store. `!` sorts before every character that a namespace may hold and `~` after, so that the records of
+ * one namespace stand together, whatever other names begin like it (St9).
+ */
+import type { Namespace, Seq } from '@rejoin/core'
+import type { KeyRange } from '../sealed-database.ts'
+import { seqText } from '../seq-text.ts'
+
+export const hubKeys = {
+  /** Incarnation and the sum over all namespace states. */
+  store: 'hub!store',
+  state: (namespace: Namespace) => `hub!state!${namespace}`,
+  states: { gt: 'hub!state!', lt: 'hub!state!~' } satisfies KeyRange,
+  namespaceOfState: (key: string): Namespace => key.slice('hub!state!'.length),
+  record: (namespace: Namespace, seq: Seq) => `hub!record!${namespace}!${seqText(seq)}`,
+  marks: (namespace: Namespace, seq: Seq) => `hub!marks!${namespace}!${seqText(seq)}`,
+  snapshot: (namespace: Namespace, seq: Seq) => `hub!snapshot!${namespace}!${seqText(seq)}`,
+}
+
+/** Records after `after`, up to and with `upTo` where it is given. */
+export function recordRange(namespace: Namespace, after: Seq, upTo: Seq = Number.MAX_SAFE_INTEGER): KeyRange {
+  return { gt: hubKeys.record(namespace, after), lte: hubKeys.record(namespace, upTo) }
+}
+
+/** Everything a namespace holds besides its state. */
+export function contentRanges(namespace: Namespace): readonly KeyRange[] {
+  return [recordRange(namespace, 0), ...checkpointRanges(namespace, Number.MAX_SAFE_INTEGER)]
+}
+
+/** Checkpoints below `seq`. */
+export function checkpointRanges(namespace: Namespace, seq: Seq): readonly KeyRange[] {
+  return [
+    { gt: hubKeys.marks(namespace, 0), lt: hubKeys.marks(namespace, seq) },
+    { gt: hubKeys.snapshot(namespace, 0), lt: hubKeys.snapshot(namespace, seq) },
+  ]
+}

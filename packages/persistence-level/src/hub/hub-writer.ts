@@ -1,0 +1,95 @@
+/**
+ * The one writer of a hub store: jobs that wait form a group, each checks and stages what it wants in turn, one synced
+ * batch carries all of it, and only then is anyone answered (St1). A job that fails to plan fails alone; a batch that
+ * fails fails for all, with an unknown outcome (`HAZARDS.md` F3), after which everything it touched is read again.
+ */
+import { SyncError } from '@rejoin/core'
+import type { BatchWitness } from '../batch-witness.ts'
+import { JobQueue, type Job } from '../job-queue.ts'
+import type { SealedDatabase } from '../sealed-database.ts'
+import { corrupt } from '../sealed-value.ts'
+import { HubDraft } from './hub-draft.ts'
+import { hubKeys } from './hub-keys.ts'
+import type { NamespaceStates } from './namespace-states.ts'
+import { readStoreRecord, type StoreRecord } from './store-record.ts'
+
+interface HubJob extends Job {
+  /** Reads, decides and stages; returns what answers the caller once the batch is written. */
+  plan(draft: HubDraft): Promise<() => void>
+  fail(error: unknown): void
+}
+
+export class HubWriter {
+  readonly #database: SealedDatabase
+  readonly #states: NamespaceStates
+  readonly #witness: BatchWitness
+  readonly #queue = new JobQueue<HubJob>((jobs) => this.#runGroup(jobs))
+  /** Null after a write whose outcome is unknown. */
+  #record: StoreRecord | null
+  #ended = false
+
+  constructor(database: SealedDatabase, states: NamespaceStates, record: StoreRecord, witness: BatchWitness) {
+    this.#database = database
+    this.#states = states
+    this.#record = record
+    this.#witness = witness
+  }
+
+  /** `bytes`: what `plan` will add to the batch. `alone`: it needs a batch of its own. */
+  run<T>(bytes: number, alone: boolean, plan: (draft: HubDraft) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#ended) throw new SyncError('STORE_CLOSED', `${this.#database.name} is closed: open it again`)
+      const added = this.#queue.add({
+        bytes,
+        alone,
+        plan: async (draft) => {
+          const result = await plan(draft)
+          return () => resolve(result)
+        },
+        fail: reject,
+      })
+      if (!added) throw new SyncError('STORE_UNAVAILABLE', `${this.#database.name} is overloaded: try again`)
+    })
+  }
+
+  get running(): boolean {
+    return this.#queue.running
+  }
+
+  /** Takes no more jobs; resolves when those it has are answered. */
+  async end(): Promise<void> {
+    this.#ended = true
+    await this.#queue.idle()
+  }
+
+  async #runGroup(jobs: readonly HubJob[]): Promise<void> {
+    this.#states.shrink()
+    const draft = new HubDraft(this.#database, this.#states)
+    const planned: { readonly job: HubJob; readonly answer: () => void }[] = []
+    for (const job of jobs) {
+      try {
+        planned.push({ job, answer: await job.plan(draft) })
+      } catch (error) {
+        job.fail(error)
+      }
+    }
+    try {
+      this.#record = await draft.write(await this.#storeRecord())
+      this.#witness.written(this.#record.batches)
+    } catch (error) {
+      draft.forget()
+      this.#record = null
+      for (const { job } of planned) job.fail(error)
+      return
+    }
+    for (const { answer } of planned) answer()
+    // What is not cleared now is cleared by the next trim, install or creation of that namespace.
+    await draft.clearObsolete().catch(() => {})
+  }
+
+  async #storeRecord(): Promise<StoreRecord> {
+    const record = this.#record ?? (await readStoreRecord(this.#database))
+    if (record === null) throw corrupt(hubKeys.store, `is missing from ${this.#database.name}`)
+    return record
+  }
+}

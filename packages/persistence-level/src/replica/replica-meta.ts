@@ -1,0 +1,118 @@
+/**
+ * The one small record of a replica: identity, counter, HLC, cursor, notes, and what its other values add up to, so that
+ * a value that is missing, old or left over is noticed (invariant 13). Every batch writes it, in the same batch as what
+ * its cursor covers (invariant 6).
+ */
+import * as decoding from 'lib0/decoding'
+import * as encoding from 'lib0/encoding'
+import {
+  isErrorCode,
+  type Counter,
+  type Cursor,
+  type Hlc,
+  type ReplicaIdentity,
+  type SyncNotes,
+} from '@rejoin/core'
+import { corrupt } from '../sealed-value.ts'
+import { readOptional, storedHlc, writeOptional } from './commit-value.ts'
+
+/** How many other values there are, and the exclusive or of their checksums (which depend on their keys). */
+export interface Inventory {
+  readonly count: number
+  readonly sum: number
+}
+
+export interface ReplicaMeta {
+  readonly identity: ReplicaIdentity
+  readonly counter: Counter
+  readonly hlc: Hlc | null
+  readonly cursor: Cursor | null
+  readonly notes: SyncNotes
+  /** How many batches there were, this one included. */
+  readonly batches: number
+  /** Number of the next update: rises for ever, so that no key is used twice. */
+  readonly nextUpdate: number
+}
+
+export const noNotes: SyncNotes = { lastAttemptAt: null, lastSuccessAt: null, lastError: null }
+
+export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarString(encoder, meta.identity.replica)
+    encoding.writeVarUint(encoder, meta.identity.clientId)
+    encoding.writeVarString(encoder, meta.identity.domain)
+    encoding.writeVarUint(encoder, meta.identity.domainVersion)
+    encoding.writeVarUint(encoder, meta.counter)
+    writeOptional(encoder, meta.hlc)
+    writeCursor(encoder, meta.cursor)
+    writeTime(encoder, meta.notes.lastAttemptAt)
+    writeTime(encoder, meta.notes.lastSuccessAt)
+    writeOptional(encoder, meta.notes.lastError?.code ?? null)
+    encoding.writeVarString(encoder, meta.notes.lastError?.message ?? '')
+    encoding.writeVarUint(encoder, meta.batches)
+    encoding.writeVarUint(encoder, meta.nextUpdate)
+    encoding.writeVarUint(encoder, inventory.count)
+    encoding.writeUint32(encoder, inventory.sum)
+  })
+}
+
+/** @throws SyncError STORE_CORRUPT */
+export function decodeMeta(key: string, body: Uint8Array): { meta: ReplicaMeta; inventory: Inventory } {
+  const decoder = decoding.createDecoder(body)
+  const meta = {
+    identity: {
+      replica: decoding.readVarString(decoder),
+      clientId: decoding.readVarUint(decoder),
+      domain: decoding.readVarString(decoder),
+      domainVersion: decoding.readVarUint(decoder),
+    },
+    counter: decoding.readVarUint(decoder),
+    hlc: readHlc(key, decoder),
+    cursor: readCursor(decoder),
+    notes: {
+      lastAttemptAt: readTime(decoder),
+      lastSuccessAt: readTime(decoder),
+      lastError: readLastError(key, decoder),
+    },
+    batches: decoding.readVarUint(decoder),
+    nextUpdate: decoding.readVarUint(decoder),
+  }
+  return { meta, inventory: { count: decoding.readVarUint(decoder), sum: decoding.readUint32(decoder) } }
+}
+
+function readHlc(key: string, decoder: decoding.Decoder): Hlc | null {
+  const text = readOptional(decoder)
+  return text === null ? null : storedHlc(key, text)
+}
+
+function writeCursor(encoder: encoding.Encoder, cursor: Cursor | null): void {
+  encoding.writeVarUint(encoder, cursor?.epoch ?? 0)
+  if (cursor === null) return
+  encoding.writeVarUint(encoder, cursor.seq)
+  encoding.writeVarString(encoder, cursor.tag)
+}
+
+/** Epochs start at 1, so 0 stands for no cursor. */
+function readCursor(decoder: decoding.Decoder): Cursor | null {
+  const epoch = decoding.readVarUint(decoder)
+  if (epoch === 0) return null
+  return { epoch, seq: decoding.readVarUint(decoder), tag: decoding.readVarString(decoder) }
+}
+
+/** Times as JSON text: a clock in a test may give any number. */
+function writeTime(encoder: encoding.Encoder, ms: number | null): void {
+  encoding.writeVarString(encoder, JSON.stringify(ms))
+}
+
+function readTime(decoder: decoding.Decoder): number | null {
+  const ms: unknown = JSON.parse(decoding.readVarString(decoder))
+  return typeof ms === 'number' ? ms : null
+}
+
+function readLastError(key: string, decoder: decoding.Decoder): SyncNotes['lastError'] {
+  const code = readOptional(decoder)
+  const message = decoding.readVarString(decoder)
+  if (code === null) return null
+  if (!isErrorCode(code)) throw corrupt(key, `names ${code}, which is no error code`)
+  return { code, message }
+}

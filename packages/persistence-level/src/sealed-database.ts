@@ -1,0 +1,134 @@
+/**
+ * The one way from the stores to an `abstract-level` database: text keys, sealed values, synced atomic batches. After
+ * `close` every call fails with STORE_CLOSED; whatever the database throws comes out as a `SyncError`.
+ */
+import type { AbstractLevel } from 'abstract-level'
+import { SyncError } from '@rejoin/core'
+import { storeError } from './level-error.ts'
+import { checksumOf, unseal } from './sealed-value.ts'
+
+/** Any `abstract-level` database; its own encodings do not matter, since every call here names what it uses. */
+export type LevelDatabase = AbstractLevel<string | Buffer | Uint8Array, string, string>
+
+export interface KeyRange {
+  readonly gt?: string
+  readonly gte?: string
+  readonly lt?: string
+  readonly lte?: string
+}
+
+export interface SealedEntry {
+  readonly key: string
+  readonly body: Uint8Array
+  readonly checksum: number
+}
+
+/** `value` is sealed, or null to delete. */
+export interface Change {
+  readonly key: string
+  readonly value: Uint8Array | null
+}
+
+const READ = { keyEncoding: 'utf8', valueEncoding: 'view' } as const
+// St1: acknowledged means on the disk. Databases without such an option ignore it.
+const SYNCED = { ...READ, sync: true } as const
+
+export class SealedDatabase {
+  /** For messages, e.g. `the hub store in /var/lib/rejoin`. */
+  readonly name: string
+  readonly #database: LevelDatabase
+  #closed = false
+
+  constructor(database: LevelDatabase, name: string) {
+    this.#database = database
+    this.name = name
+  }
+
+  async open(): Promise<void> {
+    await this.#call('could not be opened', () => this.#database.open())
+  }
+
+  async get(key: string): Promise<SealedEntry | null> {
+    const sealed = await this.#call('could not be read', () =>
+      this.#database.get<string, Uint8Array>(key, READ),
+    )
+    return sealed === undefined ? null : { key, body: unseal(key, sealed), checksum: checksumOf(sealed) }
+  }
+
+  /** Entries of a range in key order, each checked as it is read. */
+  async *entries(range: KeyRange): AsyncGenerator<SealedEntry, void, undefined> {
+    for await (const [key, sealed] of this.sealedEntries(range)) {
+      yield { key, body: unseal(key, sealed), checksum: checksumOf(sealed) }
+    }
+  }
+
+  /** Entries of a range in key order, unchecked: for one who goes on after a damaged value. */
+  async *sealedEntries(range: KeyRange): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
+    this.checkOpen()
+    try {
+      yield* this.#database.iterator<string, Uint8Array>({ ...range, ...READ })
+    } catch (error) {
+      throw storeError(error, `${this.name} could not be read`)
+    }
+  }
+
+  /** Keys of a range in order; no value is read. */
+  async keys(range: KeyRange): Promise<string[]> {
+    return await this.#call('could not be read', () =>
+      this.#database.keys<string>({ ...range, keyEncoding: 'utf8' }).all(),
+    )
+  }
+
+  async lastKey(range: KeyRange): Promise<string | null> {
+    const keys = await this.#call('could not be read', () =>
+      this.#database.keys<string>({ ...range, keyEncoding: 'utf8', reverse: true, limit: 1 }).all(),
+    )
+    return keys[0] ?? null
+  }
+
+  /** All changes or none, on the disk once it resolves. */
+  async write(changes: readonly Change[]): Promise<void> {
+    if (changes.length === 0) return
+    const operations = changes.map(({ key, value }) =>
+      value === null ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
+    )
+    await this.#call('could not be written', () =>
+      this.#database.batch<string, Uint8Array>(operations, SYNCED),
+    )
+  }
+
+  /** Deletes a range that nothing refers to any more; neither atomic nor synced. */
+  async clear(range: KeyRange): Promise<void> {
+    await this.#call('could not be written', () =>
+      this.#database.clear<string>({ ...range, keyEncoding: 'utf8' }),
+    )
+  }
+
+  checkOpen(): void {
+    if (this.#closed) throw new SyncError('STORE_CLOSED', `${this.name} is closed: open it again`)
+  }
+
+  /** Ends this way to the database and leaves the database open for others. Idempotent. */
+  detach(): void {
+    this.#closed = true
+  }
+
+  /** Closes the database too. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true
+    try {
+      await this.#database.close()
+    } catch (error) {
+      throw storeError(error, `${this.name} could not be closed`)
+    }
+  }
+
+  async #call<T>(doing: string, call: () => Promise<T>): Promise<T> {
+    this.checkOpen()
+    try {
+      return await call()
+    } catch (error) {
+      throw storeError(error, `${this.name} ${doing}`)
+    }
+  }
+}

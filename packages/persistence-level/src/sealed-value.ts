@@ -1,0 +1,91 @@
+/**
+ * Stored values: every value in the database is sealed with its format, its length and a checksum, so that a flipped,
+ * lost or swapped byte is reported and never read as data (invariant 13; `HAZARDS.md` F4 and F5: LevelDB itself serves
+ * damaged tables without an error).
+ *
+ * Layout, the same in every format: format (1 byte), length of the body (4, big-endian), checksum (4), body.
+ */
+import { sha256 } from '@noble/hashes/sha2.js'
+import { SyncError } from '@rejoin/core'
+
+/** Format of everything this package writes; a newer one is refused with FORMAT_TOO_NEW. */
+export const FORMAT = 1
+
+const LENGTH_AT = 1
+const CHECKSUM_AT = 5
+const BODY_AT = 9
+
+const utf8 = new TextEncoder()
+
+/** A copy of `body`, sealed for `key`. */
+export function seal(key: string, body: Uint8Array): Uint8Array {
+  const sealed = new Uint8Array(BODY_AT + body.length)
+  sealed[0] = FORMAT
+  viewOf(sealed).setUint32(LENGTH_AT, body.length)
+  sealed.set(body, BODY_AT)
+  viewOf(sealed).setUint32(CHECKSUM_AT, checksum(key, sealed))
+  return sealed
+}
+
+/**
+ * The body in `sealed`, as a view of its bytes.
+ * @throws SyncError STORE_CORRUPT, naming the key; FORMAT_TOO_NEW where the value is whole and a newer Rejoin wrote it.
+ */
+export function unseal(key: string, sealed: Uint8Array): Uint8Array {
+  if (sealed.length < BODY_AT) throw corrupt(key, `holds ${sealed.length} bytes, too few for a header`)
+  const length = viewOf(sealed).getUint32(LENGTH_AT)
+  if (length !== sealed.length - BODY_AT) {
+    throw corrupt(key, `holds ${sealed.length - BODY_AT} bytes where ${length} were written`)
+  }
+  if (checksumOf(sealed) !== checksum(key, sealed)) throw corrupt(key, 'does not match its checksum')
+  // Asked last: a format byte that was flipped is damage, not the future.
+  const format = sealed[0] ?? 0
+  if (format > FORMAT) {
+    throw new SyncError(
+      'FORMAT_TOO_NEW',
+      `${key} is written in format ${format}, this version reads up to ${FORMAT}: use a newer Rejoin`,
+    )
+  }
+  if (format < 1) throw corrupt(key, `names format ${format}, which never was`)
+  // Never a Buffer, whose `slice` is no copy.
+  return new Uint8Array(sealed.buffer, sealed.byteOffset + BODY_AT, length)
+}
+
+/** The checksum that a sealed value carries; it depends on the key too. */
+export function checksumOf(sealed: Uint8Array): number {
+  return viewOf(sealed).getUint32(CHECKSUM_AT)
+}
+
+export function corrupt(key: string, why: string): SyncError {
+  return new SyncError(
+    'STORE_CORRUPT',
+    `the stored value ${key} ${why}: stop using this store, keep its files, restore them from a backup`,
+  )
+}
+
+export function isCorrupt(error: unknown): boolean {
+  return error instanceof SyncError && error.code === 'STORE_CORRUPT'
+}
+
+/** A store whose end is lost, though what is left of it is whole. */
+export function tooShort(key: string, name: string, batches: number, batchesMin: number): SyncError {
+  return corrupt(
+    key,
+    `counts ${batches} batches where ${batchesMin} were written, so the end of ${name} is lost`,
+  )
+}
+
+// The key is part of it: a whole value that turns up under another key is damage as well.
+function checksum(key: string, sealed: Uint8Array): number {
+  const hash = sha256
+    .create()
+    .update(utf8.encode(key))
+    .update(sealed.subarray(0, CHECKSUM_AT))
+    .update(sealed.subarray(BODY_AT))
+    .digest()
+  return viewOf(hash).getUint32(0)
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,63 @@
+/**
+ * `ReplicaStore` over plain values: for tests and simulations. Batches are recorded whole or not at all; nothing is on disk,
+ * so what was recorded outlives a `crash()` and not the process.
+ */
+import { SyncError, type ReplicaStep, type ReplicaStore, type StoredReplica } from '@rejoin/core'
+import { modelAfter, storedOf, type ReplicaModel } from './replica-model.ts'
+import { noFault, throwFault, type StoreFault } from './store-fault.ts'
+
+export interface MapReplicaStoreOptions {
+  readonly fault?: StoreFault
+}
+
+export class MapReplicaStore implements ReplicaStore {
+  readonly #fault: StoreFault
+  #model: ReplicaModel | null = null
+  #closed = false
+
+  constructor(options: MapReplicaStoreOptions = {}) {
+    this.#fault = options.fault ?? noFault
+  }
+
+  /** The store as the next process finds it; this one is closed at once, whatever is under way. */
+  crash(fault: StoreFault = noFault): MapReplicaStore {
+    const store = new MapReplicaStore({ fault })
+    store.#model = this.#model
+    this.#closed = true
+    return store
+  }
+
+  load(): Promise<StoredReplica | null> {
+    return this.#call('load', () => (this.#model === null ? null : storedOf(this.#model)))
+  }
+
+  record(steps: readonly ReplicaStep[]): Promise<void> {
+    return this.#call('record', () => {
+      this.#model = steps.reduce<ReplicaModel | null>(
+        (model, step) => modelAfter(model, structuredClone(step)),
+        this.#model,
+      )
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closed = true
+    return Promise.resolve()
+  }
+
+  /** Happens at once; the caller hears of it later, as with a disk. */
+  async #call<T>(name: string, call: () => T): Promise<T> {
+    this.#checkOpen()
+    throwFault(this.#fault, name)
+    const result = call()
+    await Promise.resolve()
+    // A crash came between: nobody hears of what happened.
+    this.#checkOpen()
+    throwFault(this.#fault, `${name} done`)
+    return result
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new SyncError('STORE_CLOSED', 'the replica store is closed: open it again')
+  }
+}

@@ -1,0 +1,135 @@
+/** Fields of the messages up, byte by byte as `docs/PROTOCOL.md` lists them. */
+import {
+  limits,
+  unreachable,
+  type AnyOp,
+  type Hello,
+  type Push,
+  type PushedCommit,
+  type UpMessage,
+} from '@rejoin/core'
+import { readAwareness, readCursor, writeAwareness, writeCursor } from './fields.ts'
+import { checkNesting } from './nesting.ts'
+import type { Reader } from './reader.ts'
+import type { Writer } from './writer.ts'
+
+/** Type bytes of the messages up: below 0x40. A number is never used again for another message. */
+export const upTypes = { Hello: 0x01, Push: 0x02, Awareness: 0x03, Bye: 0x04 } as const satisfies Record<
+  UpMessage['type'],
+  number
+>
+
+/** Counter, `prev`, HLC, domain version, ops `[]`, update: the least that a commit takes. */
+const COMMIT_BYTES_MIN = 1 + 1 + 14 + 1 + 3 + 1
+
+/** As the schema of `Hello` has it; known here so that no long list is made first. */
+const CAPABILITIES_MAX = 32
+
+export function writeUp(out: Writer, message: UpMessage): void {
+  switch (message.type) {
+    case 'Hello':
+      return writeHello(out, message)
+    case 'Push':
+      return writePush(out, message)
+    case 'Awareness':
+      return writeAwareness(out, message)
+    case 'Bye':
+      return
+    default:
+      unreachable(message)
+  }
+}
+
+export function readUp(from: Reader, type: UpMessage['type']): UpMessage {
+  switch (type) {
+    case 'Hello':
+      return readHello(from)
+    case 'Push':
+      return readPush(from)
+    case 'Awareness':
+      return readAwareness(from)
+    case 'Bye':
+      return { type: 'Bye' }
+    default:
+      return unreachable(type)
+  }
+}
+
+function writeHello(out: Writer, hello: Hello): void {
+  out.text(hello.namespace)
+  out.text(hello.domain)
+  out.uint(hello.domainVersion)
+  out.replica(hello.replica)
+  writeCursor(out, hello.cursor)
+  out.uint(hello.ackedCounter)
+  out.uint(hello.capabilities.length)
+  for (const capability of hello.capabilities) out.text(capability)
+}
+
+function readHello(from: Reader): Hello {
+  return {
+    type: 'Hello',
+    namespace: from.text('namespace'),
+    domain: from.text('domain'),
+    domainVersion: from.uint('domainVersion'),
+    replica: from.replica('replica'),
+    cursor: readCursor(from),
+    ackedCounter: from.uint('ackedCounter'),
+    capabilities: Array.from({ length: from.count('capabilities', 1, CAPABILITIES_MAX) }, () =>
+      from.text('capability'),
+    ),
+  }
+}
+
+function writePush(out: Writer, push: Push): void {
+  out.uint(push.epoch ?? 0)
+  out.uint(push.commits.length)
+  for (const commit of push.commits) {
+    out.uint(commit.counter)
+    out.uint(commit.prev)
+    out.ascii(commit.hlc)
+    out.uint(commit.domainVersion)
+    out.text(JSON.stringify(commit.ops))
+    out.bytes(commit.update)
+  }
+}
+
+function readPush(from: Reader): Push {
+  const epoch = from.uint('epoch')
+  return {
+    type: 'Push',
+    epoch: epoch === 0 ? null : epoch,
+    commits: Array.from({ length: from.count('commits', COMMIT_BYTES_MIN, limits.pushCommitsMax) }, () =>
+      readCommit(from),
+    ),
+  }
+}
+
+function readCommit(from: Reader): PushedCommit {
+  return {
+    counter: from.uint('counter'),
+    prev: from.uint('prev'),
+    hlc: from.hlc('hlc'),
+    domainVersion: from.uint('domainVersion'),
+    ops: readOps(from),
+    update: from.bytes('update'),
+  }
+}
+
+function readOps(from: Reader): AnyOp[] {
+  const bytes = from.view('ops')
+  if (bytes.length > limits.commitBytesMax) throw from.malformed('ops are larger than a commit may be')
+  checkNesting(bytes, from)
+  const ops = parse(from.decodeText(bytes, 'ops'), from)
+  if (!Array.isArray(ops)) throw from.malformed('ops are no JSON array')
+  // The message's schema looks at each op; the hub checks them against their domain.
+  return ops as AnyOp[]
+}
+
+function parse(text: string, from: Reader): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw from.malformed('ops are no JSON')
+  }
+}

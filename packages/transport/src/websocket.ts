@@ -1,0 +1,160 @@
+/**
+ * Dials a hub by WebSocket. All channels to a hub share one socket (a further one where a socket is full); a lost socket
+ * ends its channels, the next dial opens a new one, and the last channel to go closes it.
+ */
+import { limits, SyncError, type Clock, type Dial, type DownMessage, type UpMessage } from '@rejoin/core'
+import { openWebSocket } from '#websocket'
+import type { Connection } from './connection.ts'
+import { replicaConnection } from './sides.ts'
+import { liveUrl } from './hub-url.ts'
+import { after } from './socket.ts'
+
+/** Heartbeats without a frame from the hub after which it is taken for gone: half-open links end (fault model 7). */
+const SILENT_BEATS_MAX = 2
+
+export interface WebSocketDialerOptions {
+  /** The hub's URL: `http:`, `https:`, `ws:` or `wss:`. */
+  readonly url: string
+  readonly clock: Clock
+  /** Sent with the upgrade; a browser cannot, and leaves them out. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+export interface Dialer {
+  readonly dial: Dial
+  /** Closes what is open after sending what waits (at most `limits.backlogMsMax`); every later dial fails. */
+  close(): Promise<void>
+}
+
+type ReplicaConnection = Connection<UpMessage, DownMessage>
+
+/** @throws SyncError INPUT_INVALID where `url` is no hub's. */
+export function webSocketDialer(options: WebSocketDialerOptions): Dialer {
+  const dialer = new WebSocketDialer(options)
+  return { dial: (signal) => dialer.dial(signal), close: () => dialer.close() }
+}
+
+class WebSocketDialer {
+  readonly #url: URL
+  readonly #clock: Clock
+  readonly #headers: Readonly<Record<string, string>>
+  readonly #standing = new Map<ReplicaConnection, Promise<void>>()
+  #connecting: { readonly result: Promise<ReplicaConnection>; readonly cancel: AbortController } | null = null
+  #waiting = 0
+  #closed = false
+
+  constructor(options: WebSocketDialerOptions) {
+    this.#url = liveUrl(options.url)
+    this.#clock = options.clock
+    this.#headers = options.headers ?? {}
+  }
+
+  async dial(signal: AbortSignal) {
+    for (;;) {
+      if (this.#closed) throw new SyncError('CHANNEL_CLOSED', 'this dialer was closed')
+      if (signal.aborted) throw givenUp()
+      const open = [...this.#standing.keys()].find((connection) => connection.isOpen && !connection.isFull)
+      if (open !== undefined) return open.open()
+      const connection = await this.#connect(signal)
+      if (connection.isOpen && !connection.isFull && !signal.aborted) return connection.open()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#giveUp()
+    for (const connection of this.#standing.keys())
+      connection.closeSoftly({ code: null, message: 'the replica left' })
+    await Promise.all(this.#standing.values())
+  }
+
+  /** Waits for the one connection under way; when nobody waits for it any more, it is given up. */
+  async #connect(signal: AbortSignal): Promise<ReplicaConnection> {
+    const connecting = (this.#connecting ??= this.#begin())
+    this.#waiting++
+    try {
+      return await orAborted(connecting.result, signal)
+    } finally {
+      this.#waiting--
+      if (this.#waiting === 0 && signal.aborted) this.#giveUp()
+    }
+  }
+
+  #begin() {
+    const cancel = new AbortController()
+    const result = this.#open(cancel).finally(() => {
+      if (this.#connecting?.cancel === cancel) this.#connecting = null
+    })
+    // Where every dial was given up, nobody is left to hear of it.
+    result.catch(() => {})
+    return { result, cancel }
+  }
+
+  #giveUp(): void {
+    this.#connecting?.cancel.abort()
+    this.#connecting = null
+  }
+
+  async #open(cancel: AbortController): Promise<ReplicaConnection> {
+    let late = false
+    const cancelTimeout = after(this.#clock, limits.answerMsMax, () => {
+      late = true
+      cancel.abort()
+    })
+    try {
+      const socket = await openWebSocket(this.#url, { headers: this.#headers, signal: cancel.signal })
+      let watching = () => {}
+      let closed = () => {}
+      const over = new Promise<void>((resolve) => (closed = resolve))
+      const connection = replicaConnection(socket, this.#clock, {
+        onIdle: () => connection.close({ code: null, message: 'the last channel was closed' }),
+        onClosed: () => {
+          watching()
+          this.#standing.delete(connection)
+          closed()
+        },
+      })
+      this.#standing.set(connection, over)
+      watching = this.#watch(connection)
+      if (cancel.signal.aborted) connection.close({ code: null, message: 'dialing was given up' })
+      return connection
+    } catch (error) {
+      if (!late) throw error
+      throw new SyncError(
+        'HUB_UNREACHABLE',
+        `no hub answers at ${this.#url.origin} in ${limits.answerMsMax} ms`,
+      )
+    } finally {
+      cancelTimeout()
+    }
+  }
+
+  /** Closes a connection whose hub has fallen silent. */
+  #watch(connection: ReplicaConnection): () => void {
+    let cancel = () => {}
+    let silentBeats = 0
+    let framesSeen = connection.framesReceived
+    const look = () => {
+      const { framesReceived, isPaused } = connection
+      silentBeats = framesReceived === framesSeen && !isPaused ? silentBeats + 1 : 0
+      framesSeen = framesReceived
+      if (silentBeats >= SILENT_BEATS_MAX) {
+        connection.close({ code: 'HUB_UNREACHABLE', message: `the hub at ${this.#url.origin} fell silent` })
+      } else cancel = after(this.#clock, limits.heartbeatMs, look)
+    }
+    cancel = after(this.#clock, limits.heartbeatMs, look)
+    return () => cancel()
+  }
+}
+
+function orAborted<Value>(result: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(givenUp())
+    signal.addEventListener('abort', abort, { once: true })
+    void result.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+function givenUp(): SyncError {
+  return new SyncError('HUB_UNREACHABLE', 'dialing was given up')
+}
