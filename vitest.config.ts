@@ -8,7 +8,7 @@ const source = '@rejoin/source'
 export default defineConfig({
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   test: {
-    include: ['packages/*/test/**/*.test.ts', 'tests/**/*.test.ts'],
+    include: ['packages/*/test/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*.test.ts'],
     execArgv: [`--conditions=${source}`],
     testTimeout: 60_000,
     hookTimeout: 60_000,

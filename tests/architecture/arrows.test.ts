@@ -53,6 +53,11 @@ describe('the checker', () => {
     await expectFault(files, 'no-arrow-between-packages', 'packages/hub/src/index.ts')
   })
 
+  test('refuses a re-export of types, in which an arrow could hide', async () => {
+    const files = { 'hub/src/index.ts': `export type { Replica } from '@rejoin/replica'` }
+    await expectFault(files, 'unseen-export', 'packages/hub/src/index.ts')
+  })
+
   test('refuses an arrow from a package back to the front door', async () => {
     const files = { 'hub/src/index.ts': `import 'rejoin'` }
     await expectFault(files, 'no-arrow-between-packages', 'packages/hub/src/index.ts')

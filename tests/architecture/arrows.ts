@@ -37,6 +37,7 @@ export async function checkArrows(root: string): Promise<Report> {
       ...unreached(workspace, modules),
       ...insides(workspace, modules),
       ...takenTime(root, workspace),
+      ...unseenExports(root, workspace),
     ],
   }
 }
@@ -103,6 +104,17 @@ function takenTime(root: string, workspace: Workspace): Fault[] {
         to,
       })),
     )
+}
+
+/** The graph does not follow `export type { X } from`, so an arrow could hide there; `export { type X } from` is seen. */
+function unseenExports(root: string, workspace: Workspace): Fault[] {
+  return workspace.sources.flatMap((file) =>
+    [
+      ...readFileSync(path.join(root, file), 'utf8').matchAll(
+        /^export type\s*(?:\{[^}]*\}|\*)\s*from\s*(\S+)/gm,
+      ),
+    ].map(([, to]) => ({ rule: 'unseen-export', from: file, to: to ?? '' })),
+  )
 }
 
 function packageOf(file: string): string | undefined {

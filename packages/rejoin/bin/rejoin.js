@@ -2,10 +2,11 @@
 // The `rejoin` command. Committed as plain JavaScript so that npm can link it before anything is built.
 import { existsSync } from 'node:fs'
 
-const main = new URL('../dist/cli/main.js', import.meta.url)
+const built = new URL('../dist/cli/main.js', import.meta.url)
 
-if (existsSync(main)) {
-  await import('../dist/cli/main.js')
+if (existsSync(built)) {
+  const { main } = await import('../dist/cli/main.js')
+  process.exitCode = await main(process.argv.slice(2))
 } else {
   console.error('rejoin is not built yet: run `npm run build` in the workspace first')
   process.exitCode = 1

@@ -1,1 +1,71 @@
-export {}
+/**
+ * The `rejoin` command (DESIGN section 13). Exit codes: 0 done, 1 refused or failed, 2 usage. One file per command or
+ * group of commands; each adds itself to the program here.
+ */
+import { Command, CommanderError } from 'commander'
+import { SyncError } from '@rejoin/core'
+import { addApply } from './commands/apply.ts'
+import { addConflicts } from './commands/conflicts.ts'
+import { addDigest } from './commands/digest.ts'
+import { addExport } from './commands/export.ts'
+import { addHub } from './commands/hub.ts'
+import { addHubFolderCommands } from './commands/hub-folder.ts'
+import { addImport } from './commands/import.ts'
+import { addResolve } from './commands/resolve.ts'
+import { addStatus } from './commands/status.ts'
+import { addSync } from './commands/sync.ts'
+import { addTour } from './commands/tour.ts'
+import { openOutput, type Streams } from './output.ts'
+import { Refusal } from './refusal.ts'
+
+const VERSION = '0.1.0'
+
+/** Runs one command and gives its exit code; never throws. */
+export async function main(args: readonly string[], streams: Streams = process): Promise<number> {
+  const program = new Command('rejoin')
+    .description(
+      'Local-first sync of typed domain ops: a hub, replicas with their own data folders, and their tools.',
+    )
+    .version(VERSION)
+    .showHelpAfterError('(add --help for the options and an example)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => streams.stdout.write(text),
+      writeErr: (text) => streams.stderr.write(text),
+    })
+  for (const add of [
+    addHub,
+    addImport,
+    addApply,
+    addSync,
+    addStatus,
+    addConflicts,
+    addResolve,
+    addExport,
+    addDigest,
+    addHubFolderCommands,
+    addTour,
+  ]) {
+    add(program, streams)
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    return report(error, openOutput(streams, args.includes('--json')))
+  }
+}
+
+function report(error: unknown, output: ReturnType<typeof openOutput>): number {
+  // Commander has said what is wrong by itself; help and version are no faults.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof Refusal) return 1
+  if (error instanceof SyncError) output.failure(error.code, error.message, error.path)
+  else
+    output.failure(
+      'UNEXPECTED',
+      error instanceof Error ? (error.stack ?? error.message) : String(error),
+      null,
+    )
+  return 1
+}

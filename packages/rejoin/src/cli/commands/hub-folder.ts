@@ -1,0 +1,214 @@
+/** `rejoin log`, `checkpoint`, `rebuild`, `verify`: on the folder of a hub that is not running. */
+import type { Command } from 'commander'
+import { SyncError, type AnyDomain, type HubStore, type Namespace } from '@rejoin/core'
+import { yjsCrdt } from '@rejoin/crdt-adapter'
+import {
+  openHub,
+  readLog,
+  rebuildNamespace,
+  verifyNamespace,
+  type ReadCommit,
+  type VerifyReport,
+} from '@rejoin/hub'
+import { openHubFolder } from '@rejoin/persistence-level/node'
+import { systemClock } from '../../wiring/system-clock.ts'
+import { loadDomains, namespaceArgument, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
+import { bytesText, openOutput, timeText, type Streams } from '../output.ts'
+import { Refusal } from '../refusal.ts'
+import { parseHlc } from '@rejoin/core'
+import { existsSync } from 'node:fs'
+
+interface HubFolderOptions extends FolderOptions {
+  readonly namespace?: string
+}
+
+interface LogOptions extends HubFolderOptions {
+  readonly after: number
+  readonly limit?: number
+}
+
+export function addHubFolderCommands(program: Command, streams: Streams): void {
+  withHubFolder(program.command('log'))
+    .description("show a hub's commits in log order")
+    .option('--after <seq>', 'only those after this seq', wholeNumber, 0)
+    .option('--limit <number>', 'at most so many', wholeNumber)
+    .addHelpText('after', '\nExample:\n  rejoin log --data ./hub --namespace support --limit 20')
+    .action(async (options: LogOptions) => {
+      const output = openOutput(streams, options.json === true)
+      const commits: (ReadCommit & { namespace: Namespace })[] = []
+      await usingStore(options, async (store, namespaces) => {
+        const page = {
+          after: options.after,
+          ...(options.limit === undefined ? {} : { limit: options.limit }),
+        }
+        for (const namespace of namespaces) {
+          for await (const commit of readLog(store, namespace, page)) commits.push({ namespace, ...commit })
+        }
+      })
+      output.result(
+        commits.map(commitJson),
+        commits.length === 0 ? 'no commits' : commits.map(commitSentence).join('\n'),
+      )
+    })
+
+  withHubFolder(program.command('checkpoint'))
+    .description("fold a hub's log into a checkpoint, and drop what retention no longer keeps")
+    .addHelpText('after', '\nExample:\n  rejoin checkpoint --data ./hub --namespace support')
+    .action(async (options: HubFolderOptions) => {
+      const output = openOutput(streams, options.json === true)
+      const domains = await loadDomains(options.domain)
+      const results = await usingStore(options, (store, namespaces) =>
+        checkpointAll(store, domains, namespaces),
+      )
+      output.result(
+        results,
+        results
+          .map(
+            ({ namespace, seq, snapshotBytes }) =>
+              `${namespace}: checkpoint at seq ${seq}, ${bytesText(snapshotBytes)}`,
+          )
+          .join('\n'),
+      )
+    })
+
+  withHubFolder(program.command('rebuild'))
+    .description(
+      'start a new epoch made of the live entries alone; replicas reset and recommit when they come back',
+    )
+    .addHelpText('after', '\nExample:\n  rejoin rebuild --data ./hub --namespace support')
+    .action(async (options: HubFolderOptions) => {
+      const output = openOutput(streams, options.json === true)
+      const results = await usingStore(options, async (store, namespaces) => {
+        const rebuilt = []
+        for (const namespace of namespaces) {
+          rebuilt.push({
+            namespace,
+            ...(await rebuildNamespace(store, yjsCrdt.updates, namespace, systemClock)),
+          })
+        }
+        return rebuilt
+      })
+      output.result(
+        results,
+        results
+          .map(
+            ({ namespace, epoch, seq, snapshotBytes }) =>
+              `${namespace}: epoch ${epoch} from seq ${seq}, ${bytesText(snapshotBytes)}`,
+          )
+          .join('\n'),
+      )
+    })
+
+  withHubFolder(program.command('verify'))
+    .description('check every record of a hub: checksums, chain, commit ids, checkpoint, content')
+    .addHelpText('after', '\nExample:\n  rejoin verify --data ./hub')
+    .action(async (options: HubFolderOptions) => {
+      const output = openOutput(streams, options.json === true)
+      const reports = await usingStore(options, async (store, namespaces) => {
+        const verified: VerifyReport[] = []
+        for (const namespace of namespaces)
+          verified.push(await verifyNamespace(store, yjsCrdt.updates, namespace))
+        return verified
+      })
+      output.result(
+        reports,
+        reports.length === 0 ? 'the hub holds no namespace yet' : reports.map(verifySentences).join('\n'),
+      )
+      if (reports.some(({ faults }) => faults.length > 0)) throw new Refusal('faults were found')
+    })
+}
+
+function withHubFolder(command: Command): Command {
+  return withFolder(command, 'hub').option(
+    '--namespace <name>',
+    'which namespace (default: every one)',
+    namespaceArgument,
+  )
+}
+
+/** Opens the folder of a hub that is there: looking at a folder must not make one. */
+async function usingStore<R>(
+  options: HubFolderOptions,
+  use: (store: HubStore, namespaces: readonly Namespace[]) => Promise<R>,
+): Promise<R> {
+  if (!existsSync(options.data))
+    throw new SyncError('INPUT_INVALID', `${options.data} is not there: is the path right?`)
+  const folder = await openHubFolder(options.data)
+  try {
+    const { store } = folder
+    return await use(store, options.namespace === undefined ? await store.namespaces() : [options.namespace])
+  } finally {
+    await folder.close()
+  }
+}
+
+async function checkpointAll(
+  store: HubStore,
+  domains: readonly AnyDomain[],
+  namespaces: readonly Namespace[],
+) {
+  const hub = openHub({ store, updates: yjsCrdt.updates, domains, clock: systemClock })
+  try {
+    const results = []
+    for (const namespace of namespaces) results.push({ namespace, ...(await hub.checkpoint(namespace)) })
+    return results
+  } finally {
+    await hub.close()
+  }
+}
+
+function commitJson({
+  namespace,
+  seq,
+  epoch,
+  id,
+  prev,
+  hlc,
+  principal,
+  ops,
+  update,
+}: ReadCommit & { namespace: Namespace }) {
+  const commit = `${id.replica}:${id.counter}`
+  return {
+    namespace,
+    seq,
+    epoch,
+    id: commit,
+    prev,
+    at: parseHlc(hlc).ms,
+    principal,
+    ops,
+    updateBytes: update.length,
+  }
+}
+
+function commitSentence({
+  namespace,
+  seq,
+  id,
+  hlc,
+  ops,
+  update,
+}: ReadCommit & { namespace: Namespace }): string {
+  const types = [...new Set(ops.map(({ type }) => type))].join(', ')
+  const time = timeText(parseHlc(hlc).ms)
+  return `${namespace} ${seq}  ${id.replica}:${id.counter}  ${time}  ${ops.length} × ${types}, ${bytesText(update.length)}`
+}
+
+function verifySentences({
+  namespace,
+  records,
+  commits,
+  head,
+  floor,
+  checkpointSeq,
+  digest,
+  faults,
+}: VerifyReport): string {
+  const checkpoint = checkpointSeq === null ? 'no checkpoint' : `checkpoint at ${checkpointSeq}`
+  const state = faults.length === 0 ? 'sound' : `${faults.length} FAULTS`
+  return [
+    `${namespace}: ${state}; ${records} records with ${commits} commits, from ${floor} to ${head}, ${checkpoint}, digest ${digest ?? 'none'}`,
+    ...faults.map(({ seq, message }) => `  ${seq === null ? '' : `at ${seq}: `}${message}`),
+  ].join('\n')
+}

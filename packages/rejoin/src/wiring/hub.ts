@@ -1,0 +1,76 @@
+/** A hub on this machine: a data folder with LevelDB, served over HTTP and WebSocket on one port. */
+import { checkNamespace, type AnyDomain } from '@rejoin/core'
+import { yjsCrdt } from '@rejoin/crdt-adapter'
+import { anyone, openHub, verifyNamespace, type Hub, type HubLogEvent, type VerifyReport } from '@rejoin/hub'
+import { openHubFolder } from '@rejoin/persistence-level/node'
+import { serveHub, type ServerEvent } from '@rejoin/transport/server'
+import { systemClock } from './system-clock.ts'
+
+export interface HubOptions {
+  /** The data folder; made where there is none. */
+  readonly data: string
+  /** The domains whose namespaces this hub keeps. */
+  readonly domains: readonly AnyDomain[]
+  /** Default 127.0.0.1. A hub without sign-in refuses to listen beyond loopback. */
+  readonly host?: string
+  /** Default 4400; 0 takes a free one. */
+  readonly port?: number
+  /** Commits that stay available as a tail; default 1,000. */
+  readonly retentionCommits?: number
+  /** Hears what the hub and its server do. */
+  readonly log?: (event: HubLogEvent | ServerEvent) => void
+}
+
+export interface RunningHub {
+  /** Serves HTTP and WebSocket: `http://127.0.0.1:4400`. */
+  readonly url: string
+  /** Folds a namespace's log into a checkpoint now. @throws SyncError NAMESPACE_UNKNOWN */
+  checkpoint(namespace: string): ReturnType<Hub['checkpoint']>
+  /** Checks every record of a namespace. @throws SyncError NAMESPACE_UNKNOWN */
+  verify(namespace: string): Promise<VerifyReport>
+  /** Tells its peers, finishes what is under way, then closes the port and the folder. */
+  close(): Promise<void>
+}
+
+/**
+ * @throws SyncError PORT_IN_USE, FORBIDDEN (a host beyond loopback), or what opening the folder throws.
+ */
+export async function startHub(options: HubOptions): Promise<RunningHub> {
+  const folder = await openHubFolder(options.data)
+  const log = options.log === undefined ? {} : { log: options.log }
+  const retention =
+    options.retentionCommits === undefined ? {} : { retention: { commits: options.retentionCommits } }
+  const { store } = folder
+  const hub = openHub({
+    store,
+    updates: yjsCrdt.updates,
+    domains: options.domains,
+    clock: systemClock,
+    ...retention,
+    ...log,
+  })
+  try {
+    const server = await serveHub({
+      // Without sign-in everyone who reaches the port may read and write; it is loopback's alone.
+      accept: (channel) => void hub.accept(channel, anyone),
+      host: options.host ?? '127.0.0.1',
+      port: options.port ?? 4400,
+      clock: systemClock,
+      beforeClose: () => hub.close(),
+      ...log,
+    })
+    return {
+      url: server.url,
+      checkpoint: (namespace) => hub.checkpoint(checkNamespace(namespace)),
+      verify: (namespace) => verifyNamespace(store, yjsCrdt.updates, checkNamespace(namespace)),
+      close: async () => {
+        await server.close()
+        await folder.close()
+      },
+    }
+  } catch (error) {
+    await hub.close()
+    await folder.close()
+    throw error
+  }
+}
