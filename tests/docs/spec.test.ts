@@ -23,12 +23,7 @@ function testSources(): string[] {
   return folders.flatMap((folder) =>
     readdirSync(folder, { recursive: true, encoding: 'utf8' })
       .filter((file) => !file.includes('node_modules') && !file.includes('dist'))
-      .filter(
-        (file) =>
-          file.endsWith('.test.ts') ||
-          /testkit\/src\/.*suite.*\.ts$/.test(file) ||
-          /-suite.*\.ts$/.test(file),
-      )
+      .filter((file) => file.endsWith('.test.ts') || /testkit\/src\/.*\.ts$/.test(file))
       .map((file) => readFileSync(path.join(folder, file), 'utf8')),
   )
 }

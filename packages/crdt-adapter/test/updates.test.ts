@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { digestOf, yjsCrdt } from '@rejoin/crdt-adapter'
+import { HlcClock, REBUILD_CLIENT_ID, type ClientClocks, type CrdtDocument } from '@rejoin/core'
+import { sameBytes } from './worlds.ts'
+
+const { updates } = yjsCrdt
+type Parts = readonly Uint8Array[]
+const compact = (parts: Parts): Uint8Array => updates.compact(parts)
+const rebuild = (parts: Parts): Uint8Array => updates.rebuild(parts)
+const digest = (parts: Parts): string => updates.digest(parts)
+const clocks = (snapshot: Uint8Array): ClientClocks => updates.clocks(snapshot)
+const stamps = new HlcClock('U'.repeat(22), null)
+
+function set(document: CrdtDocument, key: string, value: string): Uint8Array {
+  const update = document.write([{ kind: 'set', table: 't', key: [key], value }], stamps.tick(1))
+  if (update === null) throw new Error('nothing was written')
+  return update
+}
+
+describe('of no parts', () => {
+  test('all results are those of an empty document', () => {
+    const empty = yjsCrdt.open(5_000, [])
+    expect(compact([])).toEqual(empty.encode())
+    expect(rebuild([])).toEqual(empty.encode())
+    expect(digest([])).toBe(digestOf(empty))
+    expect(clocks(compact([])).size).toBe(0)
+    empty.apply([compact([])])
+    empty.apply([])
+  })
+})
+
+test('compacting drops what was overwritten from the bytes', () => {
+  const document = yjsCrdt.open(5_000, [])
+  const parts = [set(document, 'a', 'a secret'), set(document, 'a', 'public')]
+  const snapshot = compact(parts)
+  expect(Buffer.from(snapshot).includes('secret')).toBe(false)
+  expect(Buffer.from(snapshot).includes('public')).toBe(true)
+  expect(sameBytes(snapshot, document.encode())).toBe(true)
+})
+
+test('compacting 2,000 commits gives the same bytes as folding them one by one', () => {
+  const document = yjsCrdt.open(5_000, [])
+  const parts = Array.from({ length: 2_000 }, (_, i) => set(document, `k${i % 700}`, `v${i}`))
+  const snapshot = compact(parts)
+  expect(sameBytes(snapshot, document.encode())).toBe(true)
+  expect(sameBytes(snapshot, compact([compact(parts.slice(0, 1_234)), ...parts.slice(1_234)]))).toBe(true)
+  expect(digest(parts)).toBe(digestOf(document))
+})
+
+test('a rebuilt document is one run under the reserved client id, whoever wrote and in whatever order', () => {
+  const ann = yjsCrdt.open(5_000, [])
+  const bob = yjsCrdt.open(6_000, [])
+  const concurrent = [
+    set(ann, 'same', 'by Ann'),
+    set(bob, 'same', 'by Bob'),
+    set(ann, 'z', '1'),
+    set(bob, 'a', '2'),
+  ]
+  const rebuilt = rebuild(concurrent)
+  expect(sameBytes(rebuilt, rebuild([...concurrent].reverse().sort(firstClocksFirst)))).toBe(true)
+  expect(clocks(rebuilt)).toEqual(new Map([[REBUILD_CLIENT_ID, 4]]))
+  expect(Y.decodeUpdate(rebuilt).structs).toHaveLength(1)
+  expect(digest([rebuilt])).toBe(digest(concurrent))
+  const carl = yjsCrdt.open(7_000, [rebuilt])
+  expect([...carl.contested()]).toHaveLength(1)
+  carl.apply([set(yjsCrdt.open(8_000, [rebuilt]), 'same', 'settled')])
+  expect([...carl.contested()]).toHaveLength(0)
+})
+
+test('two histories that end with the same entries are rebuilt to the same bytes', () => {
+  const [first, second] = [stamps.tick(7), stamps.tick(8)]
+  const write = (key: string) => ({ kind: 'set', table: 't', key: [key], value: key }) as const
+  const ann = yjsCrdt.open(5_000, [])
+  ann.write([write('a')], first)
+  ann.write([write('b')], second)
+  const bob = yjsCrdt.open(6_000, [])
+  bob.write([write('b')], second)
+  bob.write([write('a')], first)
+  expect(sameBytes(rebuild([ann.encode()]), rebuild([bob.encode()]))).toBe(true)
+})
+
+test('digests differ where any part of an entry does', () => {
+  const stamp = stamps.tick(5)
+  const of = (table: string, key: string[], value: string): string => {
+    const document = yjsCrdt.open(5_000, [])
+    document.write([{ kind: 'set', table, key, value }], stamp)
+    return digestOf(document)
+  }
+  const digests = [
+    of('t', ['a'], 'x'),
+    of('u', ['a'], 'x'),
+    of('t', ['b'], 'x'),
+    of('t', ['a'], 'y'),
+    of('t', ['a', ''], 'x'),
+  ]
+  expect(new Set(digests).size).toBe(digests.length)
+  expect(digests[0]).toMatch(/^[0-9a-f]{64}$/)
+})
+
+test('parts that are not complete or not in the grammar are refused', () => {
+  const document = yjsCrdt.open(5_000, [])
+  const parts = [set(document, 'a', '1'), set(document, 'a', '2')]
+  for (const work of [compact, digest, rebuild]) {
+    expect(() => work(parts.slice(1))).toThrow(/UPDATE_UNKNOWN_ITEM|lacks/)
+    expect(() => work([Uint8Array.of(1, 2, 3)])).toThrow(/update@/)
+  }
+})
+
+function firstClocksFirst(a: Uint8Array, b: Uint8Array): number {
+  const clock = (update: Uint8Array): number => updates.inspect(update).inserted?.clock ?? 0
+  return clock(a) - clock(b)
+}

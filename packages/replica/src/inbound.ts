@@ -1,0 +1,270 @@
+/**
+ * Inbound (the applier): what the hub's messages do to the replica. Others' commits are applied in one transaction and go
+ * to the store with the new cursor in one step, cursor last; our own come back from the log and leave the outbox with it
+ * (invariants 6, 8, 9, 10).
+ */
+import {
+  SyncError,
+  type AnyDomain,
+  type CaughtUp,
+  type Clock,
+  type Commit,
+  type Counter,
+  type Crdt,
+  type Cursor,
+  type RejectedCommit,
+  type ReplicaStep,
+  type Snapshot,
+  type Tail,
+} from '@rejoin/core'
+import type { ChangeFeed } from './change-feed.ts'
+import type { Folding } from './folding.ts'
+import { freshClientId, type ReplicaMemory } from './memory.ts'
+import type { PendingWrites } from './pending-writes.ts'
+import { recommit } from './recommit.ts'
+import type { Connection } from './status.ts'
+
+/** What a message brought, for the report of an exchange. */
+export interface Brought {
+  /** Commits received. */
+  readonly pulled: number
+  /** Commits of others that are new here. */
+  readonly applied: number
+  /**
+   * Whether the log holds one of our commits with other bytes than ours (a push of a dead connection that arrived late,
+   * after we had recommitted): then our document has content that nobody else has, and must be rebuilt.
+   */
+  readonly mustRebuild: boolean
+}
+
+const nothing: Brought = { pulled: 0, applied: 0, mustRebuild: false }
+
+export class Inbound {
+  readonly #memory: ReplicaMemory
+  readonly #writes: PendingWrites
+  readonly #feed: ChangeFeed
+  readonly #folding: Folding
+  readonly #connection: Connection
+  readonly #crdt: Crdt
+  readonly #domain: AnyDomain
+  readonly #clock: Clock
+
+  constructor(parts: {
+    memory: ReplicaMemory
+    writes: PendingWrites
+    feed: ChangeFeed
+    folding: Folding
+    connection: Connection
+    crdt: Crdt
+    domain: AnyDomain
+    clock: Clock
+  }) {
+    this.#memory = parts.memory
+    this.#writes = parts.writes
+    this.#feed = parts.feed
+    this.#folding = parts.folding
+    this.#connection = parts.connection
+    this.#crdt = parts.crdt
+    this.#domain = parts.domain
+    this.#clock = parts.clock
+  }
+
+  /** @throws SyncError MESSAGE_UNEXPECTED, or what `CrdtDocument.apply` throws; then nothing changed. */
+  tail({ cursor, commits }: Tail): Brought {
+    const memory = this.#memory
+    this.#checkEpoch(cursor)
+    if (isCovered(memory.applied, cursor)) return { ...nothing, pulled: commits.length }
+    const updates: Uint8Array[] = []
+    const others: Uint8Array[] = []
+    const settled: Counter[] = []
+    let applied = 0
+    let mustRebuild = false
+    for (const { replica, counter, update } of commits) {
+      const own = replica === memory.replica ? memory.outbox.get(counter) : undefined
+      const bytes = update ?? own?.commit.update
+      if (bytes === undefined) {
+        throw unexpected(
+          `the tail names ${replica}:${counter} without bytes, and the outbox has no such commit`,
+        )
+      }
+      if (own !== undefined) {
+        settled.push(counter)
+        if (update !== null && !sameBytes(update, own.commit.update)) mustRebuild = true
+      } else if (replica !== memory.replica) applied++
+      if (bytes.length === 0) continue
+      updates.push(bytes)
+      if (update !== null) others.push(bytes)
+    }
+    if (others.length > 0) memory.document.apply(others)
+    memory.absorbNewest()
+    this.#settle(settled)
+    this.#advance(cursor, [{ kind: 'remote', updates, settled, cursor, hlc: memory.hlc.last }])
+    return { pulled: commits.length, applied, mustRebuild }
+  }
+
+  /** Merges: pending commits stay (invariant 10). */
+  snapshot({ cursor, snapshot }: Snapshot): void {
+    this.#checkEpoch(cursor)
+    if (isCovered(this.#memory.applied, cursor)) return
+    this.#memory.document.apply([snapshot])
+    this.#memory.absorbNewest()
+    this.#advance(cursor, [{ kind: 'snapshot', snapshot, cursor, hlc: this.#memory.hlc.last }])
+  }
+
+  /**
+   * Settle first: what is at or below the hub's mark is in its log, and so in what was just received.
+   * @param snapshot the snapshot of this catch-up, if it had one: commits that came in it were not seen one by one.
+   */
+  caughtUp({ cursor, ackedCounter }: CaughtUp, snapshot: Uint8Array | null): Brought {
+    const memory = this.#memory
+    memory.outbox.unmarkAbove(ackedCounter)
+    if (cursor !== null) this.#checkEpoch(cursor)
+    const settled = memory.outbox.countersUpTo(ackedCounter)
+    const mustRebuild = !this.#areIn(snapshot, settled)
+    this.#settle(settled)
+    memory.ackedCounter = ackedCounter
+    memory.outbox.mendPrev(ackedCounter)
+    const moves = cursor !== null && !isCovered(memory.applied, cursor)
+    const steps: ReplicaStep[] = []
+    if (settled.length > 0) steps.push({ kind: 'settle', upTo: ackedCounter })
+    if (moves) steps.push({ kind: 'remote', updates: [], settled: [], cursor, hlc: memory.hlc.last })
+    if (steps.length > 0) this.#advance(moves ? cursor : memory.applied, steps)
+    return { ...nothing, mustRebuild }
+  }
+
+  /** A document of another epoch: settle, then recommit what is uncommitted onto it, all at once (invariant 9). */
+  reset(snapshot: Snapshot | null, tails: readonly Tail[], { cursor, ackedCounter }: CaughtUp): Brought {
+    const memory = this.#memory
+    if (cursor === null) throw unexpected('a reset ended without a cursor')
+    const commits = tails.flatMap((tail) => tail.commits)
+    const updates = commits.map(({ replica, counter, update }) => {
+      if (update !== null) return update
+      throw unexpected(`a reset names ${replica}:${counter} without its bytes`)
+    })
+    const base = [
+      ...(snapshot === null ? [] : [snapshot.snapshot]),
+      ...updates.filter(({ length }) => length > 0),
+    ]
+    memory.outbox.unmarkAbove(ackedCounter)
+    const rest = memory.outbox.entries().filter(({ commit }) => commit.id.counter > ackedCounter)
+    const clientId = freshClientId(this.#clock, memory.document.clientId)
+    const { document, outbox, failed } = recommit(
+      this.#crdt,
+      this.#domain,
+      clientId,
+      base,
+      rest,
+      ackedCounter,
+    )
+    this.#settle(memory.outbox.countersUpTo(ackedCounter))
+    memory.ackedCounter = ackedCounter
+    this.#replaceOutbox(outbox, failed)
+    this.#feed.swap(document)
+    const steps: ReplicaStep[] = [
+      {
+        kind: 'reset',
+        snapshot: snapshot?.snapshot ?? null,
+        updates: updates.filter(({ length }) => length > 0),
+        cursor,
+        clientId,
+        outbox,
+        hlc: memory.hlc.last,
+      },
+    ]
+    if (failed.length > 0) steps.push({ kind: 'recommit', clientId, outbox, rejected: failed })
+    this.#advance(cursor, steps, outbox)
+    const applied = commits.filter(({ replica }) => replica !== memory.replica).length
+    return { pulled: commits.length, applied, mustRebuild: false }
+  }
+
+  /**
+   * The document made anew from the acknowledged base, without the refused commits. `base` was just read from the store,
+   * and nothing of ours was awaited since: commits made meanwhile are in the outbox and so in the new document.
+   */
+  rebuild(base: readonly Uint8Array[], refused: readonly RejectedCommit[]): void {
+    const memory = this.#memory
+    const out = new Set(refused.map(({ commit }) => commit.id.counter))
+    const rest = memory.outbox.entries().filter(({ commit }) => !out.has(commit.id.counter))
+    const clientId = freshClientId(this.#clock, memory.document.clientId)
+    const mark = memory.ackedCounter
+    const { document, outbox, failed } = recommit(this.#crdt, this.#domain, clientId, base, rest, mark)
+    const rejected = [...refused, ...failed]
+    this.#replaceOutbox(outbox, rejected)
+    this.#feed.swap(document)
+    this.#writes.add([{ kind: 'recommit', clientId, outbox, rejected }], () => {
+      memory.outbox.markSaved(outbox)
+      this.#connection.changed()
+    })
+    this.#tell()
+  }
+
+  #checkEpoch(cursor: Cursor): void {
+    const { epoch } = this.#memory
+    if (epoch === null || epoch === cursor.epoch) return
+    throw unexpected(
+      `the hub sent epoch ${cursor.epoch} without a reset; this replica stands in epoch ${epoch}`,
+    )
+  }
+
+  #settle(counters: readonly Counter[]): void {
+    for (const counter of counters) {
+      this.#memory.outbox.settle(counter)
+      this.#memory.noteAcked(counter)
+    }
+  }
+
+  /** Whether the items of these commits are in the snapshot, each in the very bytes we have. */
+  #areIn(snapshot: Uint8Array | null, counters: readonly Counter[]): boolean {
+    const updates = counters.map((counter) => this.#memory.outbox.get(counter)?.commit.update)
+    const written = updates.filter((update) => update !== undefined && update.length > 0)
+    if (written.length === 0) return true
+    if (snapshot === null) return false
+    const clocks = this.#crdt.updates.clocks(snapshot)
+    return written.every((update) => {
+      const { inserted } = this.#crdt.updates.inspect(update ?? new Uint8Array(0))
+      // What only deletes leaves no mark of its own: a rebuild is cheap and always right.
+      return inserted !== null && (clocks.get(inserted.client) ?? 0) >= inserted.clock + inserted.length
+    })
+  }
+
+  #replaceOutbox(outbox: readonly Commit[], rejected: readonly RejectedCommit[]): void {
+    for (const entry of rejected) {
+      const { code, message, path } = entry
+      const error = new SyncError(code, message, path === null ? {} : { path })
+      this.#memory.outbox.reject(entry.commit.id.counter, error)
+      this.#memory.rejected.set(entry.commit.id.counter, entry)
+    }
+    this.#memory.outbox.replace(outbox)
+  }
+
+  /** Memory stands at `applied` now; the app is told the cursor once the store does too. */
+  #advance(applied: Cursor | null, steps: readonly ReplicaStep[], saved: readonly Commit[] = []): void {
+    const memory = this.#memory
+    memory.applied = applied
+    this.#writes.add(steps, () => {
+      memory.cursor = applied
+      memory.outbox.markSaved(saved)
+      this.#folding.recorded(steps)
+      this.#connection.changed()
+    })
+    this.#tell()
+  }
+
+  #tell(): void {
+    this.#feed.release()
+    this.#connection.changed()
+  }
+}
+
+/** Whether everything up to `cursor` is here already: sent again while our own record of it was failing. */
+function isCovered(applied: Cursor | null, cursor: Cursor): boolean {
+  return applied !== null && applied.epoch === cursor.epoch && cursor.seq <= applied.seq
+}
+
+function unexpected(what: string): SyncError {
+  return new SyncError('MESSAGE_UNEXPECTED', `${what}; reconnecting`)
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}

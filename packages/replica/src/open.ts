@@ -1,0 +1,171 @@
+/** Opening a replica: everything from its store, or a new identity; then its parts, wired. */
+import {
+  asSyncError,
+  checkNamespace,
+  replicaIdOf,
+  SyncError,
+  type AnyDomain,
+  type CrdtDocument,
+  type StoredReplica,
+} from '@rejoin/core'
+import { ChangeFeed } from './change-feed.ts'
+import { Exchange } from './exchange.ts'
+import { Folding } from './folding.ts'
+import { Inbound } from './inbound.ts'
+import { LiveLoop } from './live-loop.ts'
+import { LocalReplica } from './local-replica.ts'
+import { freshClientId, ReplicaMemory, updatesOf } from './memory.ts'
+import { Outbox } from './outbox.ts'
+import { PendingWrites } from './pending-writes.ts'
+import { recommit } from './recommit.ts'
+import type { Replica, ReplicaOptions } from './replica.ts'
+import { Connection } from './status.ts'
+import { SyncOnce } from './sync-once.ts'
+
+/**
+ * Opens a namespace's replica from its store, or makes a new one there.
+ * @throws SyncError NAMESPACE_INVALID; DOMAIN_MISMATCH or DOMAIN_TOO_NEW when the store holds another domain or a newer
+ * version of it; STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT or STORE_CLOSED when it cannot be read or made.
+ */
+export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D>): Promise<Replica<D>> {
+  const { domain, store, crdt, clock, dial, log = () => {} } = options
+  const namespace = checkNamespace(options.namespace)
+  const found = (await load(options)) ?? (await create(options))
+  checkDomain(found, domain, namespace)
+  const { stored, document } = await openDocument(options, found)
+  const memory = new ReplicaMemory(stored, document)
+  const connection = new Connection(clock, stored.notes)
+  const writes = new PendingWrites(store, clock, () => {
+    connection.changed()
+    // What was just saved may be sent.
+    exchange.poke()
+  })
+  const feed = new ChangeFeed(domain, memory)
+  const folding = new Folding(memory, writes, store, crdt)
+  const awareness = crdt.awareness(memory.document.clientId)
+  const inbound = new Inbound({ memory, writes, feed, folding, connection, crdt, domain, clock })
+  const tally = { pulled: 0, applied: 0, pushed: 0, welcome: null }
+  const exchange: Exchange = new Exchange({
+    domain,
+    namespace,
+    clock,
+    store,
+    memory,
+    writes,
+    inbound,
+    connection,
+    awareness,
+    tally,
+    log,
+  })
+  awareness.onUpdate((update) => exchange.sendAwareness(update))
+  const live = dial === null ? null : new LiveLoop(exchange, clock, dial)
+  const once = new SyncOnce(exchange, clock, memory.outbox, connection)
+  folding.foldIfGrown()
+  const replica = new LocalReplica({
+    domain,
+    namespace,
+    clock,
+    dial,
+    memory,
+    writes,
+    feed,
+    connection,
+    exchange,
+    once,
+    live,
+    awareness,
+  })
+  if (live !== null && options.live !== false) live.start()
+  return replica
+}
+
+async function load({ store, namespace }: ReplicaOptions<AnyDomain>): Promise<StoredReplica | null> {
+  try {
+    return await store.load()
+  } catch (error) {
+    throw asSyncError(error, 'STORE_UNAVAILABLE', `the replica of ${namespace} cannot be read`)
+  }
+}
+
+async function create({
+  store,
+  domain,
+  clock,
+  namespace,
+}: ReplicaOptions<AnyDomain>): Promise<StoredReplica> {
+  const identity = {
+    replica: replicaIdOf(clock.random(16)),
+    clientId: freshClientId(clock, null),
+    domain: domain.name,
+    domainVersion: domain.version,
+  }
+  try {
+    await store.record([{ kind: 'create', identity }])
+  } catch (error) {
+    throw asSyncError(error, 'STORE_UNAVAILABLE', `a replica of ${namespace} cannot be made here`)
+  }
+  return {
+    identity,
+    counter: 0,
+    hlc: null,
+    cursor: null,
+    base: [],
+    snapshotBytes: 0,
+    updateBytes: 0,
+    outbox: [],
+    rejected: [],
+    notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null },
+  }
+}
+
+function checkDomain({ identity }: StoredReplica, domain: AnyDomain, namespace: string): void {
+  if (identity.domain !== domain.name) {
+    const why = `${namespace} is kept here as domain ${identity.domain}, not ${domain.name}`
+    throw new SyncError('DOMAIN_MISMATCH', `${why}: open it with that domain, or in another folder`)
+  }
+  if (identity.domainVersion > domain.version) {
+    const why = `${namespace} was written with version ${identity.domainVersion} of domain ${domain.name}`
+    throw new SyncError('DOMAIN_TOO_NEW', `${why}, this is version ${domain.version}: update the app`)
+  }
+}
+
+/**
+ * Base and outbox. Where the outbox does not build on the base (it was closed between learning that the log holds other
+ * bytes of a commit and making the rest anew) it is recommitted now.
+ */
+async function openDocument(
+  options: ReplicaOptions<AnyDomain>,
+  stored: StoredReplica,
+): Promise<{ stored: StoredReplica; document: CrdtDocument }> {
+  const { crdt, namespace, domain, clock, store } = options
+  const { identity, base, outbox } = stored
+  try {
+    return { stored, document: crdt.open(identity.clientId, [...base, ...updatesOf(outbox)]) }
+  } catch (cause) {
+    if (!(cause instanceof SyncError) || cause.code !== 'UPDATE_UNKNOWN_ITEM' || outbox.length === 0) {
+      throw corrupt(namespace, cause)
+    }
+  }
+  const clientId = freshClientId(clock, identity.clientId)
+  const entries = new Outbox(outbox).entries()
+  try {
+    const anew = recommit(crdt, domain, clientId, base, entries, outbox[0]?.prev ?? 0)
+    await store.record([{ kind: 'recommit', clientId, outbox: anew.outbox, rejected: anew.failed }])
+    const rejected = [...stored.rejected, ...anew.failed]
+    return {
+      stored: { ...stored, identity: { ...identity, clientId }, outbox: anew.outbox, rejected },
+      document: anew.document,
+    }
+  } catch (cause) {
+    throw corrupt(namespace, cause)
+  }
+}
+
+function corrupt(namespace: string, cause: unknown): SyncError {
+  if (cause instanceof SyncError && cause.code.startsWith('STORE_')) return cause
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new SyncError('STORE_CORRUPT', `what is stored of ${namespace} does not make a document: ${why}`, {
+    cause,
+  })
+}

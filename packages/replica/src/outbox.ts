@@ -1,0 +1,163 @@
+/**
+ * The outbox (pending queue): commits made here that the base does not hold yet, in counter order. A commit leaves it
+ * when the log's tail has brought it back (settled) or the hub refused it for good, and never otherwise (invariant 4).
+ */
+import { assert, SyncError, utf8Length, type Commit, type Counter } from '@rejoin/core'
+import type { OpenReceipt } from './receipt.ts'
+
+/**
+ * `unsaved`: not on disk yet, so it is not sent. `acked`: in the hub's log, but not yet in the base: its bytes stand, also
+ * through a recommit of the others.
+ */
+export type OutboxStage = 'unsaved' | 'saved' | 'acked'
+
+export interface OutboxEntry {
+  readonly commit: Commit
+  readonly stage: OutboxStage
+  /** Bytes of ops and update, as they count against the limits of a push. */
+  readonly bytes: number
+  /** Null for a commit of an earlier run. */
+  readonly receipt: OpenReceipt | null
+}
+
+export class Outbox {
+  readonly #entries = new Map<Counter, OutboxEntry>()
+  /** The newest counter as it was last asked for. */
+  #last: Counter | null = null
+
+  constructor(saved: readonly Commit[]) {
+    for (const commit of saved)
+      this.#put({ commit, stage: 'saved', bytes: commitBytes(commit), receipt: null })
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  entries(): readonly OutboxEntry[] {
+    return [...this.#entries.values()]
+  }
+
+  /** In counter order, without a copy. */
+  walk(): Iterable<OutboxEntry> {
+    return this.#entries.values()
+  }
+
+  get first(): OutboxEntry | null {
+    for (const entry of this.#entries.values()) return entry
+    return null
+  }
+
+  /** The newest counter here, or null. */
+  get last(): Counter | null {
+    if (this.#last === null || !this.#entries.has(this.#last))
+      this.#last = [...this.#entries.keys()].at(-1) ?? null
+    return this.#last
+  }
+
+  get(counter: Counter): OutboxEntry | undefined {
+    return this.#entries.get(counter)
+  }
+
+  /** Whether these bytes are what the outbox holds under the counter: not settled, refused or recommitted since. */
+  holds(commit: Commit): boolean {
+    return this.#entries.get(commit.id.counter)?.commit.update === commit.update
+  }
+
+  /** Whether a commit up to `goal` is still here. */
+  hasUpTo(goal: Counter): boolean {
+    const { first } = this
+    return first !== null && first.commit.id.counter <= goal
+  }
+
+  add(commit: Commit, receipt: OpenReceipt): void {
+    this.#put({ commit, stage: 'unsaved', bytes: commitBytes(commit), receipt })
+  }
+
+  /** Those of `commits` that were not recommitted since. */
+  markSaved(commits: readonly Commit[]): void {
+    for (const commit of commits) {
+      const entry = this.#entries.get(commit.id.counter)
+      if (entry?.stage !== 'unsaved' || !this.holds(commit)) continue
+      this.#entries.set(commit.id.counter, { ...entry, stage: 'saved' })
+      entry.receipt?.saved.resolve()
+    }
+  }
+
+  markAcked(counter: Counter): void {
+    const entry = this.#entries.get(counter)
+    if (entry === undefined) return
+    this.#entries.set(counter, { ...entry, stage: 'acked' })
+    entry.receipt?.acked.resolve()
+  }
+
+  /** The hub's word on its high-water mark: what is above it is not in its log, whatever was heard before. */
+  unmarkAbove(mark: Counter): void {
+    for (const [counter, entry] of this.#entries) {
+      if (counter > mark && entry.stage === 'acked') this.#entries.set(counter, { ...entry, stage: 'saved' })
+    }
+  }
+
+  /** Takes out the commit, which is now in the base. */
+  settle(counter: Counter): void {
+    const entry = this.#entries.get(counter)
+    this.#entries.delete(counter)
+    entry?.receipt?.acked.resolve()
+  }
+
+  countersUpTo(mark: Counter): readonly Counter[] {
+    return [...this.#entries.keys()].filter((counter) => counter <= mark)
+  }
+
+  /** Takes out a commit that the hub refused for good. */
+  reject(counter: Counter, error: SyncError): void {
+    const entry = this.#entries.get(counter)
+    this.#entries.delete(counter)
+    entry?.receipt?.acked.reject(error)
+  }
+
+  /** The same commits with other bytes: not saved as they now are, unless the hub has them. */
+  replace(commits: readonly Commit[]): void {
+    for (const commit of commits) {
+      const entry = this.#entries.get(commit.id.counter)
+      assert(entry !== undefined, 'a recommit keeps the commit id')
+      if (entry.commit === commit) continue
+      this.#entries.set(commit.id.counter, { ...entry, commit, stage: 'unsaved', bytes: commitBytes(commit) })
+    }
+  }
+
+  /** The hub took these bytes, older ones than ours: they stand. */
+  restore(commit: Commit): void {
+    const entry = this.#entries.get(commit.id.counter)
+    if (entry === undefined) return
+    this.#entries.set(commit.id.counter, { ...entry, commit, stage: 'acked', bytes: commitBytes(commit) })
+  }
+
+  /** The hub's mark names the commit before the first that it lacks. */
+  mendPrev(mark: Counter): void {
+    for (const [counter, entry] of this.#entries) {
+      if (entry.stage === 'acked') continue
+      if (entry.commit.prev !== mark) {
+        this.#entries.set(counter, { ...entry, commit: { ...entry.commit, prev: mark } })
+      }
+      return
+    }
+  }
+
+  /** Nobody will hear of these in this run any more. */
+  close(): void {
+    for (const { commit, receipt } of this.#entries.values()) {
+      const why = `commit ${commit.id.counter} was not acknowledged before the replica was closed; it stays in the outbox`
+      receipt?.acked.reject(new SyncError('REPLICA_CLOSED', why))
+    }
+  }
+
+  #put(entry: OutboxEntry): void {
+    this.#last = entry.commit.id.counter
+    this.#entries.set(entry.commit.id.counter, entry)
+  }
+}
+
+function commitBytes(commit: Commit): number {
+  return utf8Length(JSON.stringify(commit.ops)) + commit.update.length
+}

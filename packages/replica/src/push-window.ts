@@ -1,0 +1,70 @@
+/**
+ * The push window: what was sent on a channel and is not answered yet, and what may be sent next. In counter order, saved
+ * commits only, within the limits of a push and of what a hub has to hold for one session (invariant 14).
+ */
+import { limits, SyncError, type Commit, type Counter } from '@rejoin/core'
+import type { Outbox, OutboxEntry } from './outbox.ts'
+
+export class PushWindow {
+  readonly #outbox: Outbox
+  #sentUpTo: Counter = 0
+  #unanswered: OutboxEntry[] = []
+  #unansweredBytes = 0
+  /** What is under way was made anew since: nothing new is sent before the hub has answered for it. */
+  #draining = false
+
+  constructor(outbox: Outbox) {
+    this.#outbox = outbox
+  }
+
+  get isEmpty(): boolean {
+    return this.#unanswered.length === 0
+  }
+
+  /** The commits of the next push message, now under way; empty where nothing may be sent. */
+  next(): readonly Commit[] {
+    if (this.#draining || this.#sentUpTo === this.#outbox.last) return []
+    // Refilled by halves, since looking for what is next walks past all that is under way.
+    if (this.#unansweredBytes > limits.pushUnansweredBytesMax / 2) return []
+    const batch = planPush(this.#outbox, this.#sentUpTo, this.#unansweredBytes)
+    this.#unanswered.push(...batch)
+    this.#unansweredBytes += batch.reduce((sum, { bytes }) => sum + bytes, 0)
+    this.#sentUpTo = batch.at(-1)?.commit.id.counter ?? this.#sentUpTo
+    return batch.map(({ commit }) => commit)
+  }
+
+  /**
+   * The hub answers pushes in order; so this is the oldest of its counter.
+   * @throws SyncError MESSAGE_UNEXPECTED when it was not pushed here.
+   */
+  answered(counter: Counter): Commit {
+    const index = this.#unanswered.findIndex(({ commit }) => commit.id.counter === counter)
+    const [entry] = index === -1 ? [] : this.#unanswered.splice(index, 1)
+    if (entry !== undefined) {
+      this.#unansweredBytes -= entry.bytes
+      if (this.isEmpty) this.#draining = false
+      return entry.commit
+    }
+    throw new SyncError('MESSAGE_UNEXPECTED', `the hub answered commit ${counter}, which was not pushed here`)
+  }
+
+  /** Everything that the hub has not acknowledged is to be sent again. */
+  rewind(): void {
+    this.#sentUpTo = 0
+    this.#draining = !this.isEmpty
+  }
+}
+
+function planPush(outbox: Outbox, sentUpTo: Counter, unansweredBytes: number): readonly OutboxEntry[] {
+  const batch: OutboxEntry[] = []
+  let bytes = 0
+  for (const entry of outbox.walk()) {
+    if (entry.stage === 'acked' || entry.commit.id.counter <= sentUpTo) continue
+    if (entry.stage === 'unsaved' || batch.length === limits.pushCommitsMax) break
+    if (batch.length > 0 && bytes + entry.bytes > limits.pushBytesMax) break
+    if (unansweredBytes > 0 && unansweredBytes + bytes + entry.bytes > limits.pushUnansweredBytesMax) break
+    batch.push(entry)
+    bytes += entry.bytes
+  }
+  return batch
+}

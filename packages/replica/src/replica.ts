@@ -1,0 +1,100 @@
+/** The public face of a replica: one installation of a client in one namespace (DESIGN section 5). */
+import type {
+  AnyDomain,
+  ClientId,
+  Clock,
+  Commit,
+  Conflict,
+  Counter,
+  Crdt,
+  CrdtAwareness,
+  Dial,
+  OpOf,
+  Registers,
+  RejectedCommit,
+  ReplicaId,
+  ReplicaStore,
+  TablesReads,
+} from '@rejoin/core'
+import type { Change } from './changes.ts'
+import type { Receipt } from './receipt.ts'
+import type { Resolution } from './resolution.ts'
+import type { ReplicaStatus } from './status.ts'
+import type { SyncReport } from './sync-once.ts'
+
+export interface ReplicaOptions<D extends AnyDomain> {
+  readonly domain: D
+  readonly namespace: string
+  /** Stays the caller's: it is closed after the replica, not by it. */
+  readonly store: ReplicaStore
+  readonly crdt: Crdt
+  readonly clock: Clock
+  /** How to reach the hub; null: offline, or `syncOnce(dial)`. */
+  readonly dial: Dial | null
+  /** Whether to connect at once and stay connected. Default: true where there is a `dial`. */
+  readonly live?: boolean
+  /** One line for each thing worth telling. */
+  readonly log?: (line: string) => void
+}
+
+export interface Replica<D extends AnyDomain> {
+  readonly id: ReplicaId
+  readonly namespace: string
+  readonly domain: D
+  /**
+   * Carries out one op, or several as one commit. Seen by reads and listeners at once.
+   * @throws SyncError OP_UNKNOWN, OP_INVALID, KEY_INVALID, VALUE_INVALID, OP_FAILED or PARENT_MISSING for a wrong op;
+   * COMMIT_TOO_LARGE, OUTBOX_FULL, REPLICA_CLOSED. Nothing was changed then, not a byte.
+   */
+  apply(ops: OpOf<D> | readonly OpOf<D>[]): Receipt
+  /** Live views: each call reads what is there then. */
+  readonly tables: TablesReads<D['tables']>
+  /** Live entries by key, below the typed tables. */
+  readonly registers: Registers
+  /** Sorted by table, key and field; the same on every replica that has seen the same commits. */
+  conflicts(): readonly Conflict[]
+  /**
+   * Settles a conflict by a `Resolved` or `Restored` op.
+   * @throws SyncError INPUT_INVALID when the choice does not fit, or what `apply` throws.
+   */
+  resolve(conflict: Conflict, resolution: Resolution): Receipt
+  /** Hears what readers see differently: once per transaction, net, and after it. */
+  subscribe(listener: (changes: readonly Change<D>[]) => void): () => void
+  readonly status: ReplicaStatus
+  /** Called with the status whenever something in it may have changed. */
+  onStatus(listener: (status: ReplicaStatus) => void): () => void
+  /** Commits not yet acknowledged and back in the base, in counter order. */
+  readonly outbox: readonly Commit[]
+  /** Commits that the hub refused for good, in counter order. */
+  readonly rejected: readonly RejectedCommit[]
+  /** Forgets a rejected commit. Resolves when that is durable. @throws SyncError INPUT_INVALID, STORE_… */
+  discard(counter: Counter): Promise<void>
+  /**
+   * Applies a rejected commit's ops anew, or `ops` in their place, and forgets it.
+   * @throws SyncError INPUT_INVALID when there is no such commit, or what `apply` throws.
+   */
+  resubmit(counter: Counter, ops?: OpOf<D> | readonly OpOf<D>[]): Receipt
+  /** Resolves when everything here is durable. @throws SyncError STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT or STORE_CLOSED */
+  flush(): Promise<void>
+  /**
+   * One exchange until what is in the outbox now is settled and the replica has caught up. While live, waits for that.
+   * @param dial in place of the replica's own.
+   * @throws SyncError HUB_UNREACHABLE, TIMED_OUT, CHANNEL_CLOSED, STORE_…, or the code with which the hub refused.
+   */
+  syncOnce(dial?: Dial): Promise<SyncReport>
+  /** Stays connected from now on; also after a hub refused for good. @throws SyncError INPUT_INVALID without a dial. */
+  connect(): void
+  disconnect(): void
+  /** Presence: sent while live, never kept. */
+  readonly awareness: CrdtAwareness
+  /** The whole document as one update, with commits not yet acknowledged; and the id it writes under. */
+  encode(): Uint8Array
+  readonly clientId: ClientId
+  /** Updates the document could not place; 0 unless something is badly wrong (invariant 1). */
+  readonly unplaced: number
+  /**
+   * Ends live mode, saves what waits, and ends. Idempotent.
+   * @throws SyncError STORE_… when commits could not be saved: how many is in the message.
+   */
+  close(): Promise<void>
+}

@@ -1,0 +1,32 @@
+/** What a session works with: the replica's own parts, and the count of what exchanges bring. */
+import type { AnyDomain, CatchUpPath, Clock, CrdtAwareness, Namespace, ReplicaStore } from '@rejoin/core'
+import type { Inbound } from './inbound.ts'
+import type { ReplicaMemory } from './memory.ts'
+import type { PendingWrites } from './pending-writes.ts'
+import type { Connection } from './status.ts'
+
+export interface SessionParts {
+  readonly domain: AnyDomain
+  readonly namespace: Namespace
+  readonly clock: Clock
+  readonly store: ReplicaStore
+  readonly memory: ReplicaMemory
+  readonly writes: PendingWrites
+  readonly inbound: Inbound
+  readonly connection: Connection
+  readonly awareness: CrdtAwareness
+  readonly tally: Tally
+  readonly log: (line: string) => void
+}
+
+/** What exchanges have brought since the replica was opened. */
+export interface Tally {
+  /** Commits received, our own included. */
+  pulled: number
+  /** Commits of others that were new here. */
+  applied: number
+  /** Commits of ours that were new to the hub. */
+  pushed: number
+  /** The last greeting's answer that brought more than `live`. */
+  welcome: { readonly path: CatchUpPath; readonly why: string } | null
+}

@@ -1,0 +1,145 @@
+/**
+ * `syncOnce`: exchange until the commits of this moment are settled and the replica has caught up. While live mode is on it
+ * waits for that instead of opening a second session; calls that overlap share one exchange.
+ */
+import {
+  limits,
+  SyncError,
+  type Bill,
+  type CatchUpPath,
+  type Clock,
+  type Counter,
+  type Dial,
+} from '@rejoin/core'
+import type { Exchange } from './exchange.ts'
+import type { LiveLoop } from './live-loop.ts'
+import type { Outbox } from './outbox.ts'
+import type { Connection } from './status.ts'
+
+export interface SyncReport {
+  /** Commits received, our own included; a snapshot counts none. */
+  readonly pulled: number
+  /** Commits of others that were new here. */
+  readonly applied: number
+  /** Commits of ours that were new to the hub. */
+  readonly pushed: number
+  /** How the replica caught up, and the hub's reason. */
+  readonly path: CatchUpPath
+  readonly why: string
+  /** As the transport counts them, frames included. */
+  readonly bytesUp: number
+  readonly bytesDown: number
+}
+
+/** Over a one-shot channel what a reset or a refusal left over takes another round. */
+const ROUNDS_MAX = 4
+
+export class SyncOnce {
+  readonly #exchange: Exchange
+  readonly #clock: Clock
+  readonly #outbox: Outbox
+  readonly #connection: Connection
+  #running: Promise<SyncReport> | null = null
+
+  constructor(exchange: Exchange, clock: Clock, outbox: Outbox, connection: Connection) {
+    this.#exchange = exchange
+    this.#clock = clock
+    this.#outbox = outbox
+    this.#connection = connection
+  }
+
+  /** @throws SyncError what ended the exchange: HUB_UNREACHABLE, TIMED_OUT, a hub's code. */
+  async run(
+    way: { dial: Dial } | { live: LiveLoop },
+    goal: Counter,
+    signal: AbortSignal,
+  ): Promise<SyncReport> {
+    if (this.#running !== null) {
+      const report = await this.#running
+      if (!this.#outbox.hasUpTo(goal)) return report
+      return this.run(way, goal, signal)
+    }
+    this.#running = this.#report(() =>
+      'live' in way ? this.#awaitLive(way.live, goal) : this.#exchangeRounds(way.dial, goal, signal),
+    )
+    try {
+      return await this.#running
+    } finally {
+      this.#running = null
+    }
+  }
+
+  async #report(work: () => Promise<void>): Promise<SyncReport> {
+    const { tally } = this.#exchange
+    const before = { ...tally, ...this.#exchange.bill }
+    await work()
+    const bill: Bill = this.#exchange.bill
+    return {
+      pulled: tally.pulled - before.pulled,
+      applied: tally.applied - before.applied,
+      pushed: tally.pushed - before.pushed,
+      path: tally.welcome?.path ?? 'live',
+      why: tally.welcome?.why ?? '',
+      bytesUp: bill.bytesUp - before.bytesUp,
+      bytesDown: bill.bytesDown - before.bytesDown,
+    }
+  }
+
+  async #exchangeRounds(dial: Dial, goal: Counter, signal: AbortSignal): Promise<void> {
+    this.#exchange.tally.welcome = null
+    for (let round = 1; ; round++) {
+      const end = await this.#exchange.run(dial, goal, signal)
+      if (signal.aborted) throw new SyncError('REPLICA_CLOSED', 'the replica was closed during the exchange')
+      if (end.kind !== 'done') throw end.error
+      if (!this.#outbox.hasUpTo(goal)) return
+      if (round === ROUNDS_MAX) {
+        throw (
+          end.refusal ??
+          new SyncError('TIMED_OUT', `commits are left after ${ROUNDS_MAX} rounds; they are kept`)
+        )
+      }
+      if (end.waitMs !== null) await this.#clock.sleep(end.waitMs, signal)
+    }
+  }
+
+  async #awaitLive(live: LiveLoop, goal: Counter): Promise<void> {
+    const over = new AbortController()
+    const outcome = new Promise<SyncError | null>((resolve) => {
+      const look = (): void => {
+        if (this.#exchange.caughtUp && !this.#outbox.hasUpTo(goal)) resolve(null)
+      }
+      const stopListening = this.#connection.listen(look)
+      const stopEnds = live.onEnd((end) => {
+        if (end.kind !== 'done') resolve(end.error)
+        else if (!this.#outbox.hasUpTo(goal)) resolve(null)
+      })
+      over.signal.addEventListener('abort', () => {
+        stopListening()
+        stopEnds()
+      })
+      void this.#stillness(over.signal).then(() => {
+        resolve(
+          new SyncError(
+            'TIMED_OUT',
+            `nothing moved within ${limits.answerMsMax} ms; pending commits are kept`,
+          ),
+        )
+      })
+      look()
+    })
+    live.nudge()
+    const error = await outcome
+    over.abort()
+    if (error !== null) throw error
+  }
+
+  /** Resolves when a whole `limits.answerMsMax` passed without a byte either way. */
+  async #stillness(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const { bytesUp, bytesDown } = this.#exchange.bill
+      await this.#clock.sleep(limits.answerMsMax, signal)
+      const { bill } = this.#exchange
+      if (signal.aborted || (bill.bytesUp === bytesUp && bill.bytesDown === bytesDown)) return
+    }
+  }
+}
