@@ -94,6 +94,7 @@ function forgetfulWorld(): World {
     exchange: async () => {},
     restart: async () => {},
     checkpoint: async () => {},
+    rebuild: async () => {},
     observe: async () => ({ replicas: [replica, replica], accepted, acknowledged: [], logged: [] }),
     close: async () => {},
   }

@@ -15,7 +15,7 @@ import {
   type Namespace,
 } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { anyone, openHub, readLog, type Hub } from '@rejoin/hub'
+import { anyone, openHub, readLog, rebuildNamespace, type Hub } from '@rejoin/hub'
 import { openReplica, type Receipt, type Replica } from '@rejoin/replica'
 import {
   MapHubStore,
@@ -125,6 +125,11 @@ class EngineWorld<D extends AnyDomain> implements World {
 
   async checkpoint(): Promise<void> {
     await this.#settled(this.#hub.checkpoint(NAMESPACE).catch(() => {}))
+  }
+
+  async rebuild(): Promise<void> {
+    if ((await this.#store.state(NAMESPACE)) !== 'present') return
+    await this.#settled(rebuildNamespace(this.#store, yjsCrdt.updates, NAMESPACE, this.#clock))
   }
 
   async observe(): Promise<Observation> {

@@ -33,6 +33,7 @@ export type Step =
   | { readonly kind: 'exchange'; readonly replica: number; readonly cutAfter: number | null }
   | { readonly kind: 'restart'; readonly replica: number }
   | { readonly kind: 'checkpoint' }
+  | { readonly kind: 'rebuild' }
 
 /** Exchanges in which everyone must have settled once nothing new is applied. */
 const SETTLE_ROUNDS_MAX = 6
@@ -97,6 +98,8 @@ async function play(world: World, step: Step): Promise<void> {
       return world.restart(step.replica)
     case 'checkpoint':
       return world.checkpoint()
+    case 'rebuild':
+      return world.rebuild()
   }
 }
 
@@ -123,6 +126,7 @@ function stepArbitrary<D extends AnyDomain>(
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart'), replica }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('checkpoint') }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('rebuild') }) },
   )
 }
 
@@ -141,5 +145,7 @@ export function stepText(step: Step): string {
       return `replica ${step.replica} crashes and starts again`
     case 'checkpoint':
       return 'the hub folds its log'
+    case 'rebuild':
+      return 'the hub rebuilds the document'
   }
 }

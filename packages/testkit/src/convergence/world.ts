@@ -17,6 +17,8 @@ export interface World {
   restart(replica: number): Promise<void>
   /** The hub folds its log, and keeps only the newest commits as a tail. */
   checkpoint(): Promise<void>
+  /** The hub starts a new epoch from the live entries: whoever comes back is reset and recommits what it has not sent. */
+  rebuild(): Promise<void>
   observe(): Promise<Observation>
   close(): Promise<void>
 }
