@@ -189,6 +189,23 @@ describe('a refused commit', () => {
   })
 })
 
+test('a rejected commit leaves no hole before the next over a one-shot channel, where the mark is heard too late', async () => {
+  const { replica, line, store, clock } = await live()
+  replica.apply(titled('x', 'bad'))
+  await line.next('Push')
+  line.say(refused(1, 'ENTRY_UNEXPLAINED'))
+  await until('rejected', () => replica.rejected.length === 1)
+  await replica.flush()
+  const hub = new ScriptedHub(clock, { oneShot: true })
+  const again = await openTodo({ store: store.crash(), clock, dial: hub.dial, live: false })
+  again.apply(listAdded('b'))
+  const report = codeOf(again.syncOnce())
+  const second = await hub.line(0)
+  expect((await second.next('Push')).commits).toMatchObject([{ counter: 2, prev: 0 }])
+  second.cut()
+  expect(await report).not.toBe('no error')
+})
+
 describe('a refusal that may pass', () => {
   test('of a taken client id makes everything anew under another', async () => {
     const { replica, line } = await live()
