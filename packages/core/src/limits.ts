@@ -24,6 +24,10 @@ export const limits = {
   updateEntriesMax: 20_000,
   /** Ranges that one update may delete. */
   updateDeleteRangesMax: 50_000,
+  /** Updates merged without a document: the work is quadratic (`HAZARDS.md` C6). */
+  mergeUpdatesMax: 500,
+  /** Clients that a state vector may name: more than any document of ours holds. */
+  stateVectorClientsMax: 100_000,
   /** Commits that wait for an acknowledgement in one replica; the next `apply` is refused. */
   outboxCommitsMax: 100_000,
   /** Commits that one push message carries. */

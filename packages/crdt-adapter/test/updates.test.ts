@@ -111,3 +111,50 @@ function firstClocksFirst(a: Uint8Array, b: Uint8Array): number {
   const clock = (update: Uint8Array): number => updates.inspect(update).inserted?.clock ?? 0
   return clock(a) - clock(b)
 }
+
+describe('merging without a document', () => {
+  test('says in one update what all of them say', () => {
+    const document = yjsCrdt.open(5_000, [])
+    const parts = [set(document, 'a', '1'), set(document, 'b', '2'), set(document, 'a', '3')]
+    const merged = updates.merge(parts)
+    const other = yjsCrdt.open(6_000, [merged])
+    expect(digestOf(other)).toBe(digestOf(document))
+    expect(sameBytes(other.encode(), document.encode())).toBe(true)
+  })
+
+  test('refuses parts between which one is missing, and more than may be merged at once', () => {
+    const document = yjsCrdt.open(5_000, [])
+    const [first, , third] = [set(document, 'a', '1'), set(document, 'b', '2'), set(document, 'c', '3')]
+    expect(() => updates.merge([first ?? new Uint8Array(), third ?? new Uint8Array()])).toThrow(
+      expect.objectContaining({ code: 'UPDATE_DISALLOWED' }),
+    )
+    const many = Array.from({ length: 501 }, () => first ?? new Uint8Array())
+    expect(() => updates.merge(many)).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }))
+  })
+})
+
+describe('what a document lacks', () => {
+  test('is its newer items and every deletion, and nothing else', () => {
+    const document = yjsCrdt.open(5_000, [])
+    const parts = Array.from({ length: 200 }, (_, i) => set(document, `k${i}`, `value ${i}`))
+    const behind = yjsCrdt.open(6_000, [updates.compact(parts)])
+    const known = behind.stateVector()
+    parts.push(set(document, 'k7', 'changed'), set(document, 'new', 'one'))
+    const lacking = updates.diff(parts, known)
+    expect(lacking.length).toBeLessThan(150)
+    behind.apply([lacking])
+    expect(digestOf(behind)).toBe(digestOf(document))
+  })
+
+  test.each([
+    ['nothing', []],
+    ['more clients than there are bytes', [200, 1]],
+    ['a padded number', [1, 0x80, 0x00, 0]],
+    ['one client twice', [2, 5, 1, 5, 2]],
+    ['bytes left over', [0, 0]],
+  ])('is not told to a state vector that is %s', (_, bytes) => {
+    expect(() => updates.diff([], Uint8Array.from(bytes))).toThrow(
+      expect.objectContaining({ code: 'UPDATE_MALFORMED' }),
+    )
+  })
+})

@@ -68,6 +68,7 @@ export function admit(
     checkFollows(candidate, marks)
     const update = commit.update.length === 0 ? emptyUpdate : updates.inspect(commit.update)
     checkClient(update, replica, marks)
+    checkChain(update)
     checkKnown(update, marks)
     checkEntries(domain, update.entries)
     const opsJson = JSON.stringify(canonicalOps(domain, commit.ops))
@@ -164,6 +165,20 @@ function checkClient({ inserted }: InspectedUpdate, replica: ReplicaId, marks: M
       `client ${client} continues at clock ${expected}, the update starts at ${clock}`,
     )
   }
+}
+
+/**
+ * A client's items form one chain: what it adds later stands behind its own last item. Many items behind one foreign item
+ * would make every reader search for their place (`HAZARDS.md` E1; decision 0002).
+ */
+function checkChain({ inserted, origin }: InspectedUpdate): void {
+  if (inserted === null || inserted.clock === 0) return
+  const { client, clock } = inserted
+  if (origin?.client === client && origin.clock === clock - 1) return
+  throw new SyncError(
+    'UPDATE_DISALLOWED',
+    `client ${client} continues behind an item that is not its own last one, at clock ${clock}`,
+  )
 }
 
 /**

@@ -69,6 +69,10 @@ export function countDocuments(updates: CrdtUpdates, counts: HubCounts): CrdtUpd
   }
   return {
     inspect: (update) => updates.inspect(update),
+    merge: (parts) => updates.merge(parts),
+    diff: counted((parts: readonly Uint8Array[], stateVector: Uint8Array) =>
+      updates.diff(parts, stateVector),
+    ),
     compact: counted((parts: readonly Uint8Array[]) => updates.compact(parts)),
     clocks: counted((snapshot: Uint8Array) => updates.clocks(snapshot)),
     digest: counted((parts: readonly Uint8Array[]) => updates.digest(parts)),

@@ -273,3 +273,22 @@ test('a commit without bytes is logged and acknowledged like any other', async (
   await settle()
   expect(line.story).toMatch(/Ack:1@1 Ack:2@1 Tail@1\[own1,own2\]$/)
 })
+
+test('UPDATE_DISALLOWED: an item that follows another than the last one of its client is refused', async () => {
+  const world = openWorld()
+  const ada = new Author(world.clock)
+  const line = new Line(world).hello(ada)
+  await settle()
+  const [one, two, three] = [ada.note('a'), ada.note('b'), ada.note('c')]
+  line.push(null, one, two, { ...three, update: withOrigin(three.update, 0) })
+  await settle()
+  expect(line.story).toContain('Refused:3:UPDATE_DISALLOWED')
+})
+
+/** The update of one small commit with another clock in its first item's origin, which names the client once more. */
+function withOrigin(update: Uint8Array, clock: number): Uint8Array {
+  // One section of one struct; then the client, 1 to 5 bytes long, its clock, the struct's info, and the origin.
+  const length = update.slice(2).findIndex((byte) => byte < 0x80) + 1
+  const at = 2 + length + 1 + 1 + length
+  return Uint8Array.from(update, (byte, i) => (i === at ? clock : byte))
+}

@@ -79,6 +79,18 @@ export interface CrdtUpdates {
    * builds only on those before it.
    */
   compact(parts: readonly Uint8Array[]): Uint8Array
+  /**
+   * One update that says what all of `updates` say. No document is made, so deleted content stays in it, and they need not
+   * be complete. Cost grows with the square of their number.
+   * @throws SyncError UPDATE_MALFORMED, UPDATE_DISALLOWED; INPUT_INVALID for more than `limits.mergeUpdatesMax`.
+   */
+  merge(updates: readonly Uint8Array[]): Uint8Array
+  /**
+   * What a document with this state vector lacks of the one that `parts` make: its newer items, and every deletion, since
+   * a state vector does not tell which of those are known.
+   * @throws SyncError UPDATE_MALFORMED
+   */
+  diff(parts: readonly Uint8Array[], stateVector: Uint8Array): Uint8Array
   /** Next clock by client of a snapshot. */
   clocks(snapshot: Uint8Array): ClientClocks
   /** Hexadecimal SHA-256 of the live entries of the document that `parts` make, independent of its history. */
