@@ -12,6 +12,7 @@ import type {
   Tables,
   ValueOf,
 } from '../domain/table.ts'
+import type { Register } from '../entry.ts'
 import type { KeyParts } from '../key.ts'
 import { isParentVisible, isRowVisible, readRegister } from './read.ts'
 import type { Registers } from './registers.ts'
@@ -72,63 +73,34 @@ export function rowKey(table: Table, row: KeyParts): unknown {
 function readsOf(layout: TableLayout, registers: Registers): unknown {
   switch (layout.table.kind) {
     case 'map':
-      return new MapView(layout, registers)
+      return new RowsView(layout, registers, (_, register) => readRegister(layout, null, register))
     case 'records':
-      return new RecordsView(layout, registers)
+      return new RowsView(layout, registers, (row) => fieldsOf(layout, registers, row))
     case 'singleton':
       return { get: () => fieldsOf(layout, registers, []) }
   }
 }
 
-class MapView implements MapReads<unknown> {
+/** The rows of a map or of records: both have one register that says that a row is there. */
+class RowsView implements MapReads<unknown>, RecordsReads<unknown> {
   readonly #layout: TableLayout
   readonly #registers: Registers
+  readonly #valueOf: (row: KeyParts, register: Register) => unknown
 
-  constructor(layout: TableLayout, registers: Registers) {
+  constructor(
+    layout: TableLayout,
+    registers: Registers,
+    valueOf: (row: KeyParts, register: Register) => unknown,
+  ) {
     this.#layout = layout
     this.#registers = registers
-  }
-
-  get(key: unknown): never | undefined {
-    const row = rowParts(key)
-    if (!isParentVisible(this.#registers, this.#layout, row)) return undefined
-    return readRegister(this.#layout, null, this.#registers.read(this.#layout.name, row)) as never
-  }
-
-  has(key: unknown): boolean {
-    return isRowVisible(this.#registers, this.#layout, rowParts(key))
-  }
-
-  *entries(prefix?: unknown): Iterable<[never, never]> {
-    const visible = parentVisibility(this.#registers, this.#layout)
-    for (const register of this.#registers.scan(
-      this.#layout.name,
-      prefix === undefined ? [] : rowParts(prefix),
-    )) {
-      const row = register[0]?.key ?? []
-      if (!visible(row)) continue
-      yield [rowKey(this.#layout.table, row), readRegister(this.#layout, null, register)] as [never, never]
-    }
-  }
-
-  get size(): number {
-    return count(this.entries())
-  }
-}
-
-class RecordsView implements RecordsReads<unknown> {
-  readonly #layout: TableLayout
-  readonly #registers: Registers
-
-  constructor(layout: TableLayout, registers: Registers) {
-    this.#layout = layout
-    this.#registers = registers
+    this.#valueOf = valueOf
   }
 
   get(key: unknown): never | undefined {
     const row = rowParts(key)
     if (!isRowVisible(this.#registers, this.#layout, row)) return undefined
-    return fieldsOf(this.#layout, this.#registers, row) as never
+    return this.#valueOf(row, this.#registers.read(this.#layout.name, row)) as never
   }
 
   has(key: unknown): boolean {
@@ -136,14 +108,13 @@ class RecordsView implements RecordsReads<unknown> {
   }
 
   *entries(prefix?: unknown): Iterable<[never, never]> {
+    const { name, keyLength, table } = this.#layout
     const visible = parentVisibility(this.#registers, this.#layout)
-    for (const register of this.#registers.scan(
-      this.#layout.name,
-      prefix === undefined ? [] : rowParts(prefix),
-    )) {
-      const key = register[0]?.key ?? []
-      if (key.length !== this.#layout.keyLength || !visible(key)) continue
-      yield [rowKey(this.#layout.table, key), fieldsOf(this.#layout, this.#registers, key)] as [never, never]
+    for (const register of this.#registers.scan(name, prefix === undefined ? [] : rowParts(prefix))) {
+      const row = register[0]?.key ?? []
+      // Between the rows of records stand their fields.
+      if (row.length !== keyLength || !visible(row)) continue
+      yield [rowKey(table, row), this.#valueOf(row, register)] as [never, never]
     }
   }
 
