@@ -1,4 +1,5 @@
 // Input that is wrong is refused whole, with the place and the reason, and changes nothing.
+import { existsSync } from 'node:fs'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
@@ -15,7 +16,7 @@ test('a pack with one malformed file is refused with file, place and reason, and
     expect(code).toBe(1)
     expect(stderr).toContain('broken.json')
     expect(stderr).toContain('phrases.en[1]')
-    expect(await rejoinJson(['status', ...support(laptop)])).toMatchObject({ pending: 0 })
+    expect(existsSync(laptop)).toBe(false)
   })
 })
 
@@ -79,5 +80,21 @@ test('each line of ops has its outcome, and a refused one changes nothing', asyn
     ])
     expect(outcomes[1]?.path).toBe('ops[0].phrase')
     expect(await rejoinJson(['status', ...support(laptop)])).toMatchObject({ pending: 2 })
+  })
+})
+
+test('a command that only looks refuses a folder or namespace that is not there, and makes none', async () => {
+  await withFolder(async (folder) => {
+    const laptop = path.join(folder, 'laptop')
+    for (const command of ['status', 'digest', 'verify']) {
+      const args = command === 'verify' ? ['--data', laptop] : support(laptop)
+      const { code, stderr } = await rejoin([command, ...args])
+      expect(code).toBe(1)
+      expect(stderr).toContain('[INPUT_INVALID]')
+    }
+    expect(existsSync(laptop)).toBe(false)
+    await rejoinJson(['import', ...support(laptop), samplePack])
+    const { stderr } = await rejoin(['status', '--data', laptop, '--namespace', 'suport'])
+    expect(stderr).toMatch(/it holds support \[NAMESPACE_UNKNOWN\]/)
   })
 })

@@ -1,4 +1,5 @@
 /** Options that several commands share, and the domain they work on. */
+import { existsSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
@@ -17,15 +18,25 @@ export interface ReplicaOptions extends FolderOptions {
   readonly namespace: string
 }
 
-export function withFolder(command: Command, whose: string): Command {
+/** What a command does to its data folder: one that only looks must not make one of a mistyped path. */
+export type FolderUse = 'makes' | 'reads'
+
+export function withFolder(command: Command, whose: 'hub' | 'replica', use: FolderUse): Command {
+  const made = use === 'makes' ? '; made where there is none' : ''
   return command
-    .requiredOption('--data <dir>', `data folder of the ${whose}; made where there is none`)
-    .option('--domain <file>', 'a JavaScript module that exports the domain (default: the intents domain)')
+    .requiredOption('--data <dir>', `data folder of the ${whose}${made}`)
     .option('--json', 'print JSON')
 }
 
-export function withReplica(command: Command): Command {
-  return withFolder(command, 'replica').requiredOption(
+export function withDomain(command: Command): Command {
+  return command.option(
+    '--domain <file>',
+    'a JavaScript module that exports the domain (default: the intents domain)',
+  )
+}
+
+export function withReplica(command: Command, use: FolderUse): Command {
+  return withFolder(command, 'replica', use).requiredOption(
     '--namespace <name>',
     'which namespace',
     namespaceArgument,
@@ -75,30 +86,57 @@ function isDomain(value: unknown): value is AnyDomain {
   return typeof value === 'object' && value !== null && 'layouts' in value && value.layouts instanceof Map
 }
 
-/** Opens one replica, hands it over, and closes everything whatever happens. */
+/** @throws SyncError INPUT_INVALID */
+export function requireFolder(path: string): void {
+  if (!existsSync(path)) throw new SyncError('INPUT_INVALID', `${path} is not there: is the path right?`)
+}
+
+export interface ReplicaUse {
+  readonly use: FolderUse
+  readonly hub?: string
+  /** Whether to connect at once and stay connected. */
+  readonly live?: boolean
+}
+
+/** Opens one replica of the domain that the options name, hands it over, and closes everything whatever happens. */
 export async function usingReplica<R>(
   options: ReplicaOptions,
-  use: (replica: Replica<AnyDomain>, client: Client) => Promise<R>,
-  hub?: string,
+  how: ReplicaUse,
+  work: (replica: Replica<AnyDomain>, client: Client) => Promise<R>,
 ): Promise<R> {
   const [domain] = await loadDomains(options.domain)
-  const client = await openClient({ data: options.data, ...(hub === undefined ? {} : { hub }) })
+  return usingDomain(domain ?? intents, options, how, work)
+}
+
+/** For the commands that work on intents alone. */
+export async function usingIntents<R>(
+  options: ReplicaOptions,
+  use: FolderUse,
+  work: (replica: Replica<typeof intents>) => Promise<R>,
+): Promise<R> {
+  return usingDomain(intents, options, { use }, work)
+}
+
+async function usingDomain<D extends AnyDomain, R>(
+  domain: D,
+  { data, namespace }: ReplicaOptions,
+  { use, hub, live = false }: ReplicaUse,
+  work: (replica: Replica<D>, client: Client) => Promise<R>,
+): Promise<R> {
+  if (use === 'reads') requireFolder(data)
+  const client = await openClient({ data, ...(hub === undefined ? {} : { hub }) })
   try {
-    return await use(await client.open(domain ?? intents, options.namespace), client)
+    if (use === 'reads') await requireNamespace(client, data, namespace)
+    return await work(await client.open(domain, namespace, { live }), client)
   } finally {
     await client.close()
   }
 }
 
-/** The intents commands work on intents alone. */
-export async function usingIntents<R>(
-  options: ReplicaOptions,
-  use: (replica: Replica<typeof intents>) => Promise<R>,
-): Promise<R> {
-  const client = await openClient({ data: options.data })
-  try {
-    return await use(await client.open(intents, options.namespace))
-  } finally {
-    await client.close()
-  }
+/** @throws SyncError NAMESPACE_UNKNOWN */
+export async function requireNamespace(client: Client, data: string, namespace: string): Promise<void> {
+  const names = await client.namespaces()
+  if (names.includes(namespace)) return
+  const held = names.length === 0 ? 'none yet' : names.join(', ')
+  throw new SyncError('NAMESPACE_UNKNOWN', `${data} holds no namespace ${namespace}; it holds ${held}`)
 }

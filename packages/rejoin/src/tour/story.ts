@@ -58,8 +58,7 @@ export async function runTour(tell: (step: TourStep) => void, signal: AbortSigna
     const joinHub = async (name: string): Promise<Traveller> => {
       const client = await openClient({ data: join(folder, name), hub: hub.url })
       opened.push(client)
-      const replica = await client.open(intents, NAMESPACE)
-      replica.disconnect()
+      const replica = await client.open(intents, NAMESPACE, { live: false })
       return { name, client, replica }
     }
     tell({ step: 'A hub is up', says: [`${hub.url}, its log in LevelDB, on loopback`], exchanges: [] })

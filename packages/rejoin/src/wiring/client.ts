@@ -17,8 +17,12 @@ export interface ClientOptions {
 }
 
 export interface Client {
-  /** Opens a namespace, live when there is a hub. Errors: those of `openReplica`. */
-  open<D extends AnyDomain>(domain: D, namespace: string): Promise<Replica<D>>
+  /** Opens a namespace; live where there is a hub, unless `live` is false. Errors: those of `openReplica`. */
+  open<D extends AnyDomain>(
+    domain: D,
+    namespace: string,
+    how?: { readonly live?: boolean },
+  ): Promise<Replica<D>>
   /** Names of the namespaces that this folder holds. */
   namespaces(): Promise<readonly string[]>
   /** One exchange over HTTP, for replicas that are not live. */
@@ -37,7 +41,7 @@ export async function openClient(options: ClientOptions): Promise<Client> {
   const http = options.hub === undefined ? null : httpDialer({ url: options.hub, clock: systemClock })
   const replicas: { close(): Promise<void> }[] = []
   return {
-    open: async (domain, namespace) => {
+    open: async (domain, namespace, how = {}) => {
       const name = checkNamespace(namespace)
       const replica = await openReplica({
         domain,
@@ -46,6 +50,7 @@ export async function openClient(options: ClientOptions): Promise<Client> {
         crdt: yjsCrdt,
         clock: systemClock,
         dial: socket?.dial ?? null,
+        ...how,
       })
       replicas.push(replica)
       return replica

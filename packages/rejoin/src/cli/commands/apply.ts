@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { asSyncError, SyncError, type AnyDomain, type AnyOp } from '@rejoin/core'
 import type { Replica } from '@rejoin/replica'
-import { usingReplica, withReplica, type ReplicaOptions } from '../options.ts'
+import { usingReplica, withDomain, withReplica, type ReplicaOptions } from '../options.ts'
 import { openOutput, type Output, type Streams } from '../output.ts'
 import { Refusal } from '../refusal.ts'
 
@@ -14,7 +14,7 @@ type Outcome =
   | { line: number; outcome: 'refused'; code: string; message: string; path: string | null }
 
 export function addApply(program: Command, streams: Streams): void {
-  withReplica(program.command('apply'))
+  withDomain(withReplica(program.command('apply'), 'makes'))
     .argument(
       '[file]',
       'a JSON array of ops, or one op (or array of ops) per line; - or nothing reads standard input',
@@ -33,7 +33,9 @@ Every line (or element of the array) is one commit; a line that is an array of o
     .action(async (file: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
       const lines = readLines(await readInput(file))
-      const outcomes = await usingReplica(options, (replica) => applyLines(replica, lines, output))
+      const outcomes = await usingReplica(options, { use: 'makes' }, (replica) =>
+        applyLines(replica, lines, output),
+      )
       if (outcomes.some(({ outcome }) => outcome === 'refused'))
         throw new Refusal('not every line was applied')
     })

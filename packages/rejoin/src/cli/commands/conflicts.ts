@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Option, type Command } from 'commander'
 import { SyncError, type Conflict } from '@rejoin/core'
-import { usingReplica, withReplica, wholeNumber, type ReplicaOptions } from '../options.ts'
+import { usingReplica, withDomain, withReplica, wholeNumber, type ReplicaOptions } from '../options.ts'
 import { openOutput, timeText, type Streams } from '../output.ts'
 
 interface ResolveOptions extends ReplicaOptions {
@@ -14,18 +14,18 @@ interface ResolveOptions extends ReplicaOptions {
 
 export function addConflicts(program: Command, streams: Streams): void {
   const conflicts = program.command('conflicts').description('list conflicts and orphans, or resolve one')
-  withReplica(conflicts.command('list'))
+  withDomain(withReplica(conflicts.command('list'), 'reads'))
     .description('concurrent values of one key, and rows whose parent is gone')
     .addHelpText('after', '\nExample:\n  rejoin conflicts list --data ./laptop --namespace support')
     .action(async (options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
-      const list = await usingReplica(options, async (replica) => replica.conflicts())
+      const list = await usingReplica(options, { use: 'reads' }, async (replica) => replica.conflicts())
       output.result(
         list.map((conflict) => ({ id: conflictId(conflict), ...conflict })),
         list.length === 0 ? 'no conflicts' : list.map(conflictSentences).join('\n\n'),
       )
     })
-  withReplica(conflicts.command('resolve'))
+  withDomain(withReplica(conflicts.command('resolve'), 'reads'))
     .requiredOption('--id <id>', 'the conflict, as `conflicts list` names it')
     .addOption(
       new Option('--choose <number>', 'keep this value, counted from 1 as listed')
@@ -44,7 +44,7 @@ export function addConflicts(program: Command, streams: Streams): void {
         command.error('error: say how: --choose N, --restore or --drop')
       }
       const output = openOutput(streams, options.json === true)
-      await usingReplica(options, async (replica) => {
+      await usingReplica(options, { use: 'reads' }, async (replica) => {
         const conflict = replica.conflicts().find((candidate) => conflictId(candidate) === options.id)
         if (conflict === undefined) {
           throw new SyncError(

@@ -12,13 +12,13 @@ interface ExportOptions extends ReplicaOptions {
 }
 
 export function addExport(program: Command, streams: Streams): void {
-  withReplica(program.command('export'))
+  withReplica(program.command('export'), 'reads')
     .requiredOption('--out <path>', 'folder to write; made where there is none, and must be empty')
     .description('write the namespace as an intent pack: _ns.json and one JSON file per intent')
     .addHelpText('after', '\nExample:\n  rejoin export --data ./laptop --namespace support --out ./pack')
     .action(async (options: ExportOptions) => {
       const output = openOutput(streams, options.json === true)
-      await usingIntents(options, async (replica) => {
+      await usingIntents(options, 'reads', async (replica) => {
         const pack = packOf(replica.tables)
         await requireEmptyFolder(options.out)
         await writePack(pack, nodePackFiles(options.out))

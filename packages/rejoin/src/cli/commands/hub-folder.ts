@@ -1,6 +1,6 @@
 /** `rejoin log`, `checkpoint`, `rebuild`, `verify`: on the folder of a hub that is not running. */
 import type { Command } from 'commander'
-import { SyncError, type AnyDomain, type HubStore, type Namespace } from '@rejoin/core'
+import { parseHlc, type HubStore, type Namespace } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import {
   openHub,
@@ -12,11 +12,9 @@ import {
 } from '@rejoin/hub'
 import { openHubFolder } from '@rejoin/persistence-level/node'
 import { systemClock } from '../../wiring/system-clock.ts'
-import { loadDomains, namespaceArgument, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
+import { namespaceArgument, requireFolder, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
 import { bytesText, openOutput, timeText, type Streams } from '../output.ts'
 import { Refusal } from '../refusal.ts'
-import { parseHlc } from '@rejoin/core'
-import { existsSync } from 'node:fs'
 
 interface HubFolderOptions extends FolderOptions {
   readonly namespace?: string
@@ -56,10 +54,7 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin checkpoint --data ./hub --namespace support')
     .action(async (options: HubFolderOptions) => {
       const output = openOutput(streams, options.json === true)
-      const domains = await loadDomains(options.domain)
-      const results = await usingStore(options, (store, namespaces) =>
-        checkpointAll(store, domains, namespaces),
-      )
+      const results = await usingStore(options, (store, namespaces) => checkpointAll(store, namespaces))
       output.result(
         results,
         results
@@ -119,7 +114,7 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
 }
 
 function withHubFolder(command: Command): Command {
-  return withFolder(command, 'hub').option(
+  return withFolder(command, 'hub', 'reads').option(
     '--namespace <name>',
     'which namespace (default: every one)',
     namespaceArgument,
@@ -131,8 +126,7 @@ async function usingStore<R>(
   options: HubFolderOptions,
   use: (store: HubStore, namespaces: readonly Namespace[]) => Promise<R>,
 ): Promise<R> {
-  if (!existsSync(options.data))
-    throw new SyncError('INPUT_INVALID', `${options.data} is not there: is the path right?`)
+  requireFolder(options.data)
   const folder = await openHubFolder(options.data)
   try {
     const { store } = folder
@@ -142,12 +136,9 @@ async function usingStore<R>(
   }
 }
 
-async function checkpointAll(
-  store: HubStore,
-  domains: readonly AnyDomain[],
-  namespaces: readonly Namespace[],
-) {
-  const hub = openHub({ store, updates: yjsCrdt.updates, domains, clock: systemClock })
+async function checkpointAll(store: HubStore, namespaces: readonly Namespace[]) {
+  // Folding needs no domain: what is in the log was admitted.
+  const hub = openHub({ store, updates: yjsCrdt.updates, domains: [], clock: systemClock })
   try {
     const results = []
     for (const namespace of namespaces) results.push({ namespace, ...(await hub.checkpoint(namespace)) })

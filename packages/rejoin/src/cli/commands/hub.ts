@@ -5,7 +5,14 @@ import { limits } from '@rejoin/core'
 import { startHub } from '../../wiring/hub.ts'
 import { logTo } from '../../wiring/hub-log.ts'
 import { listenForInterrupt } from '../interrupt.ts'
-import { loadDomains, portArgument, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
+import {
+  loadDomains,
+  portArgument,
+  wholeNumber,
+  withDomain,
+  withFolder,
+  type FolderOptions,
+} from '../options.ts'
 import { openOutput, type Streams } from '../output.ts'
 
 interface HubCommandOptions extends FolderOptions {
@@ -16,7 +23,7 @@ interface HubCommandOptions extends FolderOptions {
 }
 
 export function addHub(program: Command, streams: Streams): void {
-  withFolder(program.command('hub'), 'hub')
+  withDomain(withFolder(program.command('hub'), 'hub', 'makes'))
     .description('serve a hub until stopped; its URL is printed when it is ready')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 takes a free one', portArgument, 4400)

@@ -9,14 +9,14 @@ import { openOutput, type Streams } from '../output.ts'
 import { nodePackFiles } from '../../wiring/pack-files.ts'
 
 export function addImport(program: Command, streams: Streams): void {
-  withReplica(program.command('import'))
+  withReplica(program.command('import'), 'makes')
     .argument('<path>', 'a pack folder (with _ns.json) or a CLINC150 JSON file')
     .description('import an intent pack or CLINC150 JSON into the local replica')
     .addHelpText('after', '\nExample:\n  rejoin import --data ./laptop --namespace support ./pack')
     .action(async (path: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
       const commits = await readCommits(path)
-      await usingIntents(options, async (replica) => {
+      await usingIntents(options, 'makes', async (replica) => {
         const progress = output.progress('importing', commits.length)
         let written = 0
         for (const [i, ops] of commits.entries()) {

@@ -5,7 +5,7 @@ import { usingIntents, withReplica, type ReplicaOptions } from '../options.ts'
 import { openOutput, type Streams } from '../output.ts'
 
 export function addResolve(program: Command, streams: Streams): void {
-  withReplica(program.command('resolve'))
+  withReplica(program.command('resolve'), 'reads')
     .argument('<query>', 'a sentence')
     .description('rank the intents of a namespace for a sentence')
     .addHelpText(
@@ -14,7 +14,7 @@ export function addResolve(program: Command, streams: Streams): void {
     )
     .action(async (query: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
-      const ranking = await usingIntents(options, async ({ tables }) =>
+      const ranking = await usingIntents(options, 'reads', async ({ tables }) =>
         rankIntents(query, indexOf(tables), { defaults: rankingDefaults(tables) }),
       )
       const lines = ranking.intents.map(

@@ -1,9 +1,18 @@
 /** `rejoin status`: is it saved, is it at the hub, what is in the way. */
 import type { Command } from 'commander'
 import type { AnyDomain } from '@rejoin/core'
+import { intents } from '@rejoin/intents'
 import type { Replica } from '@rejoin/replica'
 import { openClient } from '../../wiring/client.ts'
-import { loadDomains, namespaceArgument, withFolder, type FolderOptions } from '../options.ts'
+import {
+  loadDomains,
+  namespaceArgument,
+  requireFolder,
+  requireNamespace,
+  withDomain,
+  withFolder,
+  type FolderOptions,
+} from '../options.ts'
 import { openOutput, timeText, type Streams } from '../output.ts'
 
 interface StatusOptions extends FolderOptions {
@@ -11,21 +20,21 @@ interface StatusOptions extends FolderOptions {
 }
 
 export function addStatus(program: Command, streams: Streams): void {
-  withFolder(program.command('status'), 'replica')
+  withDomain(withFolder(program.command('status'), 'replica', 'reads'))
     .option('--namespace <name>', 'which namespace (default: every one in the folder)', namespaceArgument)
     .description('state, pending commits, cursor, last exchange, conflicts and rejected commits')
     .addHelpText('after', '\nExample:\n  rejoin status --data ./laptop --namespace support')
     .action(async (options: StatusOptions) => {
       const output = openOutput(streams, options.json === true)
-      const domains = await loadDomains(options.domain)
+      const [domain = intents] = await loadDomains(options.domain)
+      requireFolder(options.data)
       const client = await openClient({ data: options.data })
       try {
+        if (options.namespace !== undefined) await requireNamespace(client, options.data, options.namespace)
         const names = options.namespace === undefined ? await client.namespaces() : [options.namespace]
         const reports: object[] = []
         const sentences: string[] = []
         for (const name of names) {
-          const [domain] = domains
-          if (domain === undefined) continue
           const replica: Replica<AnyDomain> = await client.open(domain, name)
           reports.push({ namespace: name, ...statusOf(replica) })
           sentences.push(statusSentences(name, replica))

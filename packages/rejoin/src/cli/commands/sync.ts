@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { AnyDomain } from '@rejoin/core'
 import type { Replica, SyncReport } from '@rejoin/replica'
 import { listenForInterrupt } from '../interrupt.ts'
-import { usingReplica, withReplica, type ReplicaOptions } from '../options.ts'
+import { usingReplica, withDomain, withReplica, type ReplicaOptions } from '../options.ts'
 import { bytesText, openOutput, type Output, type Streams } from '../output.ts'
 
 interface SyncOptions extends ReplicaOptions {
@@ -12,7 +12,7 @@ interface SyncOptions extends ReplicaOptions {
 }
 
 export function addSync(program: Command, streams: Streams): void {
-  withReplica(program.command('sync'))
+  withDomain(withReplica(program.command('sync'), 'makes'))
     .requiredOption('--hub <url>', 'URL of the hub, as `rejoin hub` prints it')
     .option('--live', 'stay connected until stopped')
     .description('exchange commits with a hub: once, or live')
@@ -28,44 +28,40 @@ export function addSync(program: Command, streams: Streams): void {
 }
 
 async function syncOnce(options: SyncOptions, output: Output): Promise<void> {
-  await usingReplica(
-    options,
-    async (replica, client) => {
-      replica.disconnect()
-      const report = await replica.syncOnce(client.dialOnce ?? undefined)
-      output.result(report, reportSentence(report))
-    },
-    options.hub,
-  )
+  await usingReplica(options, { use: 'makes', hub: options.hub }, async (replica, client) => {
+    const report = await replica.syncOnce(client.dialOnce ?? undefined)
+    output.result(report, reportSentence(report))
+  })
 }
 
 /** Prints the status whenever it changes, one JSON document a line. */
 async function syncLive(options: SyncOptions, output: Output): Promise<void> {
   const interrupt = listenForInterrupt()
   try {
-    await usingReplica(
-      options,
-      async (replica) => {
-        const print = (): void => printStatus(replica, output)
-        const stop = replica.onStatus(print)
-        print()
-        await interrupt.asked
-        stop()
-      },
-      options.hub,
-    )
+    await usingReplica(options, { use: 'makes', hub: options.hub, live: true }, async (replica) => {
+      let printed = ''
+      const print = (): void => {
+        const { value, sentence } = liveStatus(replica)
+        if (sentence === printed) return
+        printed = sentence
+        output.result(value, sentence)
+      }
+      const stop = replica.onStatus(print)
+      print()
+      await interrupt.asked
+      stop()
+    })
   } finally {
     interrupt.release()
   }
 }
 
-function printStatus(replica: Replica<AnyDomain>, output: Output): void {
+function liveStatus(replica: Replica<AnyDomain>): { value: object; sentence: string } {
   const { state, pending, cursor, lastError } = replica.status
+  const at = cursor === null ? 'no seq' : `seq ${cursor.seq}`
   const error = lastError === null ? '' : `; ${lastError.message} [${lastError.code}]`
-  output.result(
-    { state, pending, cursor, lastError },
-    `${state}, ${pending} pending, at ${cursor === null ? 'no seq' : `seq ${cursor.seq}`}${error}`,
-  )
+  const value = { state, pending, cursor, lastError }
+  return { value, sentence: `${state}, ${pending} pending, at ${at}${error}` }
 }
 
 export function reportSentence(report: SyncReport): string {
