@@ -10,6 +10,7 @@ import {
   type ChangeOrigin,
   type ClientId,
   type CrdtDocument,
+  type Entry,
   type Hlc,
   type KeyParts,
   type KeyText,
@@ -44,8 +45,8 @@ export class YjsDocument implements CrdtDocument {
     return pendingCountOf(this.#doc)
   }
 
-  write(writes: readonly Write[], hlc: Hlc): Uint8Array | null {
-    return this.#change('local', () => this.#entries.write(writes, hlc))
+  write(writes: readonly Write[], hlc: Hlc, seen?: (entry: Entry) => boolean): Uint8Array | null {
+    return this.#change('local', () => this.#entries.write(writes, hlc, seen))
   }
 
   apply(updates: readonly Uint8Array[]): void {

@@ -4,9 +4,9 @@
  * delete set, never from Yjs events, which walk the whole array.
  */
 import * as Y from 'yjs'
-import { assert, keyText, type Hlc, type Write } from '@rejoin/core'
+import { assert, keyText, type Entry, type Hlc, type Write } from '@rejoin/core'
 import { cutIntoBlocks, deleteRun, runsOf } from './deleting.ts'
-import { elementOf, elementsOf, hlcOf, isElement, ROOT } from './element.ts'
+import { elementOf, elementsOf, entryOf, hlcOf, isElement, ROOT } from './element.ts'
 import { EntryIndex, type LiveEntry, type TouchListener } from './entry-index.ts'
 
 /** What Yjs keeps of one client, by clock. */
@@ -36,9 +36,9 @@ export class EntryArray {
   }
 
   /** The update that holds the effect of `writes`, or null where nothing changed. Writes name each key once. */
-  write(writes: readonly Write[], hlc: Hlc): Uint8Array | null {
+  write(writes: readonly Write[], hlc: Hlc, seen: (entry: Entry) => boolean = () => true): Uint8Array | null {
     const sets = writes.filter((write) => write.kind === 'set')
-    const replaced = this.#replacedBy(writes, hlc)
+    const replaced = this.#replacedBy(writes, hlc, seen)
     if (sets.length === 0 && replaced.length === 0) return null
     let update: Uint8Array | null = null
     const capture = (bytes: Uint8Array): void => {
@@ -63,12 +63,12 @@ export class EntryArray {
     return update
   }
 
-  /** Entries that a write has seen; those newer than it stay. */
-  #replacedBy(writes: readonly Write[], hlc: Hlc): LiveEntry[] {
+  /** Entries that a write has seen; those newer than it, and those its author had not seen, stay. */
+  #replacedBy(writes: readonly Write[], hlc: Hlc, seen: (entry: Entry) => boolean): LiveEntry[] {
     const replaced: LiveEntry[] = []
     for (const { table, key } of writes) {
       for (const live of this.index.live(table, keyText(key))) {
-        if (hlcOf(live.element) <= hlc) replaced.push(live)
+        if (hlcOf(live.element) <= hlc && seen(entryOf(live.element))) replaced.push(live)
       }
     }
     return replaced

@@ -37,7 +37,7 @@ export interface Brought {
   readonly mustRebuild: boolean
 }
 
-const nothing: Brought = { pulled: 0, applied: 0, mustRebuild: false }
+export const broughtNothing: Brought = { pulled: 0, applied: 0, mustRebuild: false }
 
 export class Inbound {
   readonly #memory: ReplicaMemory
@@ -73,7 +73,7 @@ export class Inbound {
   tail({ cursor, commits }: Tail): Brought {
     const memory = this.#memory
     this.#checkEpoch(cursor)
-    if (isCovered(memory.applied, cursor)) return { ...nothing, pulled: commits.length }
+    if (isCovered(memory.applied, cursor)) return { ...broughtNothing, pulled: commits.length }
     const updates: Uint8Array[] = []
     const others: Uint8Array[] = []
     const settled: Counter[] = []
@@ -129,7 +129,7 @@ export class Inbound {
     if (settled.length > 0) steps.push({ kind: 'settle', upTo: ackedCounter })
     if (moves) steps.push({ kind: 'remote', updates: [], settled: [], cursor, hlc: memory.hlc.last })
     if (steps.length > 0) this.#advance(moves ? cursor : memory.applied, steps)
-    return { ...nothing, mustRebuild }
+    return { ...broughtNothing, mustRebuild }
   }
 
   /** A document of another epoch: settle, then recommit what is uncommitted onto it, all at once (invariant 9). */
@@ -184,10 +184,18 @@ export class Inbound {
   rebuild(base: readonly Uint8Array[], refused: readonly RejectedCommit[]): void {
     const memory = this.#memory
     const out = new Set(refused.map(({ commit }) => commit.id.counter))
-    const rest = memory.outbox.entries().filter(({ commit }) => !out.has(commit.id.counter))
+    const entries = memory.outbox.entries()
     const clientId = freshClientId(this.#clock, memory.document.clientId)
     const mark = memory.ackedCounter
-    const { document, outbox, failed } = recommit(this.#crdt, this.#domain, clientId, base, rest, mark)
+    const { document, outbox, failed } = recommit(
+      this.#crdt,
+      this.#domain,
+      clientId,
+      base,
+      entries,
+      mark,
+      out,
+    )
     const rejected = [...refused, ...failed]
     this.#replaceOutbox(outbox, rejected)
     this.#feed.swap(document)

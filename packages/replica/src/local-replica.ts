@@ -30,6 +30,7 @@ import type { LiveLoop } from './live-loop.ts'
 import { registersOf, type ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { OpenReceipt, unchangedReceipt, type Receipt } from './receipt.ts'
+import { replacedBy } from './replaced.ts'
 import type { Replica } from './replica.ts'
 import { resolutionOp, type Resolution } from './resolution.ts'
 import type { Connection, ReplicaStatus } from './status.ts'
@@ -196,6 +197,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     const writesPlanned = planWrites(domain, ops, memory.document, hlc, 'required')
     if (writesPlanned.length === 0) return unchangedReceipt
     checkCommitSize(ops, writesPlanned, memory.document)
+    const replaced = replacedBy(memory.document, writesPlanned, hlc)
     const update = memory.document.write(writesPlanned, hlc)
     if (update === null) return unchangedReceipt
 
@@ -205,7 +207,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     const id = { replica: memory.replica, counter: memory.counter }
     const commit: Commit = { id, prev, hlc, domainVersion: domain.version, ops, update }
     const receipt = new OpenReceipt()
-    memory.outbox.add(commit, receipt)
+    memory.outbox.add(commit, receipt, replaced)
     writes.add(
       [{ kind: 'local', commit }],
       () => memory.outbox.markSaved([commit]),

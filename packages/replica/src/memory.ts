@@ -19,6 +19,7 @@ import {
   type StoredReplica,
 } from '@rejoin/core'
 import { Outbox } from './outbox.ts'
+import type { Replaced } from './replaced.ts'
 
 export class ReplicaMemory {
   readonly replica: ReplicaId
@@ -39,10 +40,10 @@ export class ReplicaMemory {
   snapshotBytes: number
   updateBytes: number
 
-  constructor(stored: StoredReplica, document: CrdtDocument) {
+  constructor(stored: StoredReplica, document: CrdtDocument, replaced: ReadonlyMap<Counter, Replaced>) {
     this.replica = stored.identity.replica
     this.document = document
-    this.outbox = new Outbox(stored.outbox)
+    this.outbox = new Outbox(stored.outbox, replaced)
     for (const rejected of stored.rejected) this.rejected.set(rejected.commit.id.counter, rejected)
     this.hlc = new HlcClock(this.replica, stored.hlc)
     this.counter = stored.counter
@@ -91,11 +92,6 @@ export function freshClientId(clock: Clock, taken: ClientId | null): ClientId {
     const id = randomUint32(clock)
     if (id >= CLIENT_ID_MIN && id !== taken) return id
   }
-}
-
-/** The bytes of commits that changed something. */
-export function updatesOf(commits: readonly Commit[]): readonly Uint8Array[] {
-  return commits.map(({ update }) => update).filter((update) => update.length > 0)
 }
 
 /**

@@ -5,6 +5,7 @@ import {
   replicaIdOf,
   SyncError,
   type AnyDomain,
+  type Counter,
   type CrdtDocument,
   type StoredReplica,
 } from '@rejoin/core'
@@ -14,10 +15,11 @@ import { Folding } from './folding.ts'
 import { Inbound } from './inbound.ts'
 import { LiveLoop } from './live-loop.ts'
 import { LocalReplica } from './local-replica.ts'
-import { freshClientId, ReplicaMemory, updatesOf } from './memory.ts'
+import { freshClientId, ReplicaMemory } from './memory.ts'
 import { Outbox } from './outbox.ts'
 import { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
+import { applyOutbox, type Replaced } from './replaced.ts'
 import type { Replica, ReplicaOptions } from './replica.ts'
 import { Connection } from './status.ts'
 import { SyncOnce } from './sync-once.ts'
@@ -32,8 +34,8 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
   const namespace = checkNamespace(options.namespace)
   const found = (await load(options)) ?? (await create(options))
   checkDomain(found, domain, namespace)
-  const { stored, document } = await openDocument(options, found)
-  const memory = new ReplicaMemory(stored, document)
+  const { stored, document, replaced } = await openDocument(options, found)
+  const memory = new ReplicaMemory(stored, document, replaced)
   const connection = new Connection(clock, stored.notes)
   const writes = new PendingWrites(store, clock, () => {
     connection.changed()
@@ -137,18 +139,21 @@ function checkDomain({ identity }: StoredReplica, domain: AnyDomain, namespace: 
 async function openDocument(
   options: ReplicaOptions<AnyDomain>,
   stored: StoredReplica,
-): Promise<{ stored: StoredReplica; document: CrdtDocument }> {
+): Promise<{ stored: StoredReplica; document: CrdtDocument; replaced: ReadonlyMap<Counter, Replaced> }> {
   const { crdt, namespace, domain, clock, store } = options
   const { identity, base, outbox } = stored
   try {
-    return { stored, document: crdt.open(identity.clientId, [...base, ...updatesOf(outbox)]) }
+    const document = crdt.open(identity.clientId, base)
+    return { stored, document, replaced: applyOutbox(document, outbox) }
   } catch (cause) {
     if (!(cause instanceof SyncError) || cause.code !== 'UPDATE_UNKNOWN_ITEM' || outbox.length === 0) {
       throw corrupt(namespace, cause)
     }
   }
   const clientId = freshClientId(clock, identity.clientId)
-  const entries = new Outbox(outbox).entries()
+  // What they replaced cannot be told any more: so they replace nothing but each other, and nothing of others is lost.
+  const replaced = new Map<Counter, Replaced>()
+  const entries = new Outbox(outbox, replaced).entries()
   try {
     const anew = recommit(crdt, domain, clientId, base, entries, outbox[0]?.prev ?? 0)
     await store.record([{ kind: 'recommit', clientId, outbox: anew.outbox, rejected: anew.failed }])
@@ -156,6 +161,7 @@ async function openDocument(
     return {
       stored: { ...stored, identity: { ...identity, clientId }, outbox: anew.outbox, rejected },
       document: anew.document,
+      replaced,
     }
   } catch (cause) {
     throw corrupt(namespace, cause)

@@ -4,6 +4,9 @@
  */
 import { assert, SyncError, utf8Length, type Commit, type Counter } from '@rejoin/core'
 import type { OpenReceipt } from './receipt.ts'
+import type { Replaced } from './replaced.ts'
+
+const nothing: Replaced = new Set()
 
 /**
  * `unsaved`: not on disk yet, so it is not sent. `acked`: in the hub's log, but not yet in the base: its bytes stand, also
@@ -18,6 +21,7 @@ export interface OutboxEntry {
   readonly bytes: number
   /** Null for a commit of an earlier run. */
   readonly receipt: OpenReceipt | null
+  readonly replaced: Replaced
 }
 
 export class Outbox {
@@ -25,9 +29,17 @@ export class Outbox {
   /** The newest counter as it was last asked for. */
   #last: Counter | null = null
 
-  constructor(saved: readonly Commit[]) {
-    for (const commit of saved)
-      this.#put({ commit, stage: 'saved', bytes: commitBytes(commit), receipt: null })
+  /** `replaced`: by counter, what the commits replaced, where that is known. */
+  constructor(saved: readonly Commit[], replaced: ReadonlyMap<Counter, Replaced>) {
+    for (const commit of saved) {
+      this.#put({
+        commit,
+        stage: 'saved',
+        bytes: commitBytes(commit),
+        receipt: null,
+        replaced: replaced.get(commit.id.counter) ?? nothing,
+      })
+    }
   }
 
   get size(): number {
@@ -70,8 +82,8 @@ export class Outbox {
     return first !== null && first.commit.id.counter <= goal
   }
 
-  add(commit: Commit, receipt: OpenReceipt): void {
-    this.#put({ commit, stage: 'unsaved', bytes: commitBytes(commit), receipt })
+  add(commit: Commit, receipt: OpenReceipt, replaced: Replaced): void {
+    this.#put({ commit, stage: 'unsaved', bytes: commitBytes(commit), receipt, replaced })
   }
 
   /** Those of `commits` that were not recommitted since. */
@@ -109,10 +121,15 @@ export class Outbox {
     return [...this.#entries.keys()].filter((counter) => counter <= mark)
   }
 
-  /** Takes out a commit that the hub refused for good. */
+  /** Takes out a commit that the hub refused for good. What it had seen, the next one had seen too. */
   reject(counter: Counter, error: SyncError): void {
     const entry = this.#entries.get(counter)
     this.#entries.delete(counter)
+    const next = [...this.#entries.values()].find(({ commit }) => commit.id.counter > counter)
+    if (entry !== undefined && next !== undefined && entry.replaced.size > 0) {
+      const replaced = new Set([...entry.replaced, ...next.replaced])
+      this.#entries.set(next.commit.id.counter, { ...next, replaced })
+    }
     entry?.receipt?.acked.reject(error)
   }
 

@@ -2,7 +2,7 @@
  * The push window: what was sent on a channel and is not answered yet, and what may be sent next. In counter order, saved
  * commits only, within the limits of a push and of what a hub has to hold for one session (invariant 14).
  */
-import { limits, SyncError, type Commit, type Counter } from '@rejoin/core'
+import { limits, SyncError, type Commit, type Counter, type PushedCommit } from '@rejoin/core'
 import type { Outbox, OutboxEntry } from './outbox.ts'
 
 export class PushWindow {
@@ -22,7 +22,7 @@ export class PushWindow {
   }
 
   /** The commits of the next push message, now under way; empty where nothing may be sent. */
-  next(): readonly Commit[] {
+  next(): PushedCommit[] {
     if (this.#draining || this.#sentUpTo === this.#outbox.last) return []
     // Refilled by halves, since looking for what is next walks past all that is under way.
     if (this.#unansweredBytes > limits.pushUnansweredBytesMax / 2) return []
@@ -30,7 +30,7 @@ export class PushWindow {
     this.#unanswered.push(...batch)
     this.#unansweredBytes += batch.reduce((sum, { bytes }) => sum + bytes, 0)
     this.#sentUpTo = batch.at(-1)?.commit.id.counter ?? this.#sentUpTo
-    return batch.map(({ commit }) => commit)
+    return batch.map(({ commit }) => pushedOf(commit))
   }
 
   /**
@@ -67,4 +67,8 @@ function planPush(outbox: Outbox, sentUpTo: Counter, unansweredBytes: number): r
     bytes += entry.bytes
   }
   return batch
+}
+
+function pushedOf({ id, prev, hlc, domainVersion, ops, update }: Commit): PushedCommit {
+  return { counter: id.counter, prev, hlc, domainVersion, ops: [...ops], update }
 }

@@ -1,9 +1,10 @@
 /**
- * Recommitting: outbox commits carried out again on another base. Same ids, same stamps, new bytes under a fresh client id;
- * an entry newer than the op stays (DESIGN section 5, "Rebase"; invariants 9 and 10).
+ * Recommitting: outbox commits carried out again on another base. Same ids, same stamps, new bytes under a fresh client id.
+ * What their author had not seen stays, older or newer, and is a conflict (DESIGN section 5; invariants 9 and 10).
  */
 import {
   asSyncError,
+  entryLine,
   planWrites,
   type AnyDomain,
   type ClientId,
@@ -11,6 +12,7 @@ import {
   type Counter,
   type Crdt,
   type CrdtDocument,
+  type Hlc,
   type RejectedCommit,
 } from '@rejoin/core'
 import type { OutboxEntry } from './outbox.ts'
@@ -29,6 +31,7 @@ const NO_BYTES = new Uint8Array(0)
  * @param entries the outbox without what the base holds. Commits that the hub has acknowledged stand as they are, since
  * the tail will bring them: their bytes are applied, not made again.
  * @param mark our high-water mark at the hub: the `prev` of the first commit it lacks.
+ * @param out commits among `entries` that are not made again.
  */
 export function recommit(
   crdt: Crdt,
@@ -37,18 +40,27 @@ export function recommit(
   base: readonly Uint8Array[],
   entries: readonly OutboxEntry[],
   mark: Counter,
+  out: ReadonlySet<Counter> = new Set(),
 ): Recommitted {
   const standing = entries.filter(({ stage }) => stage === 'acked').map(({ commit }) => commit)
-  const rest = entries.filter(({ stage }) => stage !== 'acked').map(({ commit }) => commit)
+  const rest = entries.filter(({ stage }) => stage !== 'acked')
   const document = crdt.open(clientId, [...base, ...standing.map(({ update }) => update).filter(isThere)])
   const outbox: Commit[] = [...standing]
   const failed: RejectedCommit[] = []
   let prev = standing.at(-1)?.id.counter ?? mark
-  for (const commit of rest) {
+  // Who made a commit had seen what the commits before it replaced, refused ones included.
+  const seen = new Set<string>()
+  const own = new Set<Hlc>(standing.map(({ hlc }) => hlc))
+  for (const { commit, replaced } of rest) {
+    for (const line of replaced) seen.add(line)
+    if (out.has(commit.id.counter)) continue
     try {
       const writes = planWrites(domain, commit.ops, document, commit.hlc, 'optional')
-      const update = document.write(writes, commit.hlc) ?? NO_BYTES
+      const update =
+        document.write(writes, commit.hlc, (entry) => own.has(entry.hlc) || seen.has(entryLine(entry))) ??
+        NO_BYTES
       outbox.push({ ...commit, prev, update })
+      own.add(commit.hlc)
       prev = commit.id.counter
     } catch (error) {
       const { code, message, path } = asSyncError(

@@ -27,9 +27,9 @@ export interface CrdtDocument extends Registers {
   /**
    * Carries out writes in one transaction and returns the one update that holds their effect, or null where nothing
    * changed (not one byte). A set deletes the live entries of its key whose HLC is not above `hlc`, and a remove
-   * likewise: an entry newer than the write stays, as when an old op is recommitted.
+   * likewise. A recommit says with `seen` which of them its author had seen: the others stay, and are a conflict.
    */
-  write(writes: readonly Write[], hlc: Hlc): Uint8Array | null
+  write(writes: readonly Write[], hlc: Hlc, seen?: (entry: Entry) => boolean): Uint8Array | null
   /**
    * Applies updates in one transaction; listeners hear the net difference once. What is already there changes nothing.
    * @throws SyncError UPDATE_MALFORMED before anything changed when bytes do not read, UPDATE_UNKNOWN_ITEM when they
