@@ -4,7 +4,8 @@ import path from 'node:path'
 import { expect, test } from 'vitest'
 import { checkout, rejoinJson, withFolder, withHub } from '../support/command.ts'
 
-const file = path.join(checkout, '../shared/data/clinc150/data_full.json')
+const data = process.env['REJOIN_DATA'] ?? path.join(checkout, '../shared/data')
+const file = path.join(data, 'clinc150/data_full.json')
 const sentence = 'can you tell me how to report a lost credit card'
 
 if (!existsSync(file))

@@ -14,7 +14,7 @@ import type {
 } from '../domain/table.ts'
 import type { Register } from '../entry.ts'
 import type { KeyParts } from '../key.ts'
-import { isParentVisible, isRowVisible, readRegister } from './read.ts'
+import { isRowVisible, readRegister } from './read.ts'
 import type { Registers } from './registers.ts'
 
 /** A key, or for tuple keys its first parts. */

@@ -21,11 +21,14 @@ export interface ReplicaOptions extends FolderOptions {
 /** What a command does to its data folder: one that only looks must not make one of a mistyped path. */
 export type FolderUse = 'makes' | 'reads'
 
-export function withFolder(command: Command, whose: 'hub' | 'replica', use: FolderUse): Command {
+export function withFolder(
+  command: Command,
+  whose: 'hub' | 'replica',
+  use: FolderUse,
+  json = 'print one JSON document',
+): Command {
   const made = use === 'makes' ? '; made where there is none' : ''
-  return command
-    .requiredOption('--data <dir>', `data folder of the ${whose}${made}`)
-    .option('--json', 'print JSON')
+  return command.requiredOption('--data <dir>', `data folder of the ${whose}${made}`).option('--json', json)
 }
 
 export function withDomain(command: Command): Command {
@@ -35,8 +38,8 @@ export function withDomain(command: Command): Command {
   )
 }
 
-export function withReplica(command: Command, use: FolderUse): Command {
-  return withFolder(command, 'replica', use).requiredOption(
+export function withReplica(command: Command, use: FolderUse, json?: string): Command {
+  return withFolder(command, 'replica', use, json).requiredOption(
     '--namespace <name>',
     'which namespace',
     namespaceArgument,

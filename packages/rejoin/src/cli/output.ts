@@ -55,6 +55,11 @@ export function bytesText(bytes: number): string {
   return bytes < 1_000_000 ? `${(bytes / 1_000).toFixed(1)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`
 }
 
+/** `1 commit`, `2 commits`. */
+export function countText(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`
+}
+
 export function timeText(ms: number | null): string {
   return ms === null ? 'never' : new Date(ms).toISOString()
 }

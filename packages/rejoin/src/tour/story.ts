@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { digestOf } from '@rejoin/crdt-adapter'
 import { indexOf, intents, packCommits, rankingDefaults, rankIntents, readPack } from '@rejoin/intents'
 import type { Replica, SyncReport } from '@rejoin/replica'
+import { countText } from '../cli/output.ts'
 import { openClient, type Client } from '../wiring/client.ts'
 import { startHub, type RunningHub } from '../wiring/hub.ts'
 import { nodePackFiles } from '../wiring/pack-files.ts'
@@ -91,7 +92,9 @@ async function walk({ hub, joinHub, tell, signal }: Stage): Promise<TourResult> 
   const { tables } = desk.replica
   tell({
     step: 'The desk imports the sample pack and sends it to the hub',
-    says: [`${tables.intents.size} intents, ${tables.phrases.size} phrases, in ${commits.length} commit(s)`],
+    says: [
+      `${tables.intents.size} intents, ${tables.phrases.size} phrases, in ${countText(commits.length, 'commit')}`,
+    ],
     exchanges: [await exchange(desk)],
   })
   tell({ step: 'The van joins', says: ['it has nothing yet'], exchanges: [await exchange(van)] })

@@ -1,5 +1,5 @@
 /** A hub on this machine: a data folder with LevelDB, served over HTTP and WebSocket on one port. */
-import { checkNamespace, type AnyDomain } from '@rejoin/core'
+import { checkNamespace, type AnyDomain, type CloseReason } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { anyone, openHub, verifyNamespace, type Hub, type HubLogEvent, type VerifyReport } from '@rejoin/hub'
 import { openHubFolder } from '@rejoin/persistence-level/node'
@@ -36,32 +36,36 @@ export interface RunningHub {
  * @throws SyncError PORT_IN_USE, FORBIDDEN (a host beyond loopback), or what opening the folder throws.
  */
 export async function startHub(options: HubOptions): Promise<RunningHub> {
-  const folder = await openHubFolder(options.data)
+  let hub: Hub | null = null
   const log = options.log === undefined ? {} : { log: options.log }
-  const retention =
-    options.retentionCommits === undefined ? {} : { retention: { commits: options.retentionCommits } }
-  const { store } = folder
-  const hub = openHub({
-    store,
-    updates: yjsCrdt.updates,
-    domains: options.domains,
+  // The port first: one that is taken must not leave a folder behind.
+  const server = await serveHub({
+    // Without sign-in everyone who reaches the port may read and write; it is loopback's alone.
+    accept: (channel) => (hub === null ? channel.close(starting) : void hub.accept(channel, anyone)),
+    ready: () => hub !== null,
+    host: options.host ?? '127.0.0.1',
+    port: options.port ?? 4400,
     clock: systemClock,
-    ...retention,
+    beforeClose: async () => hub?.close(),
     ...log,
   })
   try {
-    const server = await serveHub({
-      // Without sign-in everyone who reaches the port may read and write; it is loopback's alone.
-      accept: (channel) => void hub.accept(channel, anyone),
-      host: options.host ?? '127.0.0.1',
-      port: options.port ?? 4400,
+    const folder = await openHubFolder(options.data)
+    const { store } = folder
+    const { domains, retentionCommits: commits } = options
+    const retention = commits === undefined ? {} : { retention: { commits } }
+    const running = openHub({
+      store,
+      updates: yjsCrdt.updates,
+      domains,
       clock: systemClock,
-      beforeClose: () => hub.close(),
+      ...retention,
       ...log,
     })
+    hub = running
     return {
       url: server.url,
-      checkpoint: (namespace) => hub.checkpoint(checkNamespace(namespace)),
+      checkpoint: (namespace) => running.checkpoint(checkNamespace(namespace)),
       verify: (namespace) => verifyNamespace(store, yjsCrdt.updates, checkNamespace(namespace)),
       close: async () => {
         await server.close()
@@ -69,8 +73,12 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       },
     }
   } catch (error) {
-    await hub.close()
-    await folder.close()
+    await server.close()
     throw error
   }
+}
+
+const starting: CloseReason = {
+  code: 'HUB_CLOSING',
+  message: 'the hub is starting: connect again in a moment',
 }

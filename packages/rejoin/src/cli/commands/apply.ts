@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
+import { intents } from '@rejoin/intents'
 import { asSyncError, SyncError, type AnyDomain, type AnyOp } from '@rejoin/core'
 import type { Replica } from '@rejoin/replica'
 import { usingReplica, withDomain, withReplica, type ReplicaOptions } from '../options.ts'
@@ -14,7 +15,7 @@ type Outcome =
   | { line: number; outcome: 'refused'; code: string; message: string; path: string | null }
 
 export function addApply(program: Command, streams: Streams): void {
-  withDomain(withReplica(program.command('apply'), 'makes'))
+  withDomain(withReplica(program.command('apply'), 'makes', 'print JSON, one document per line'))
     .argument(
       '[file]',
       'a JSON array of ops, or one op (or array of ops) per line; - or nothing reads standard input',
@@ -28,10 +29,14 @@ Example:
   echo '{"type":"PhraseAdded","intentId":"greet","phrase":"howdy","lang":"en"}' | \\
     rejoin apply --data ./laptop --namespace support
 
-Every line (or element of the array) is one commit; a line that is an array of ops is one commit of them all.`,
+Every line is one commit; one that is an array of ops is one commit of them all. Where the whole input is one array,
+every element of it is one commit: [[op, op]] is a single commit of both.
+
+The intents domain has ${Object.keys(intents.ops).join(', ')}.`,
     )
     .action(async (file: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
+      if (file === '-' && process.stdin.isTTY) output.note('reading ops from the terminal; Ctrl-D ends them')
       const lines = readLines(await readInput(file))
       const outcomes = await usingReplica(options, { use: 'makes' }, (replica) =>
         applyLines(replica, lines, output),

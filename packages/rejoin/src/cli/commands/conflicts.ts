@@ -32,7 +32,12 @@ export function addConflicts(program: Command, streams: Streams): void {
         .argParser(wholeNumber)
         .conflicts(['restore', 'drop']),
     )
-    .addOption(new Option('--restore', "bring an orphan's parent back").conflicts(['choose', 'drop']))
+    .addOption(
+      new Option(
+        '--restore',
+        'bring back the rows an orphan belongs under; what they held besides stays removed',
+      ).conflicts(['choose', 'drop']),
+    )
     .addOption(new Option('--drop', 'remove an orphan').conflicts(['choose', 'restore']))
     .description('choose one value, or restore or drop an orphan; an ordinary commit that replicates')
     .addHelpText(
@@ -68,8 +73,12 @@ function resolutionOf(conflict: Conflict, options: ResolveOptions) {
     if (options.drop === true) return { kind: 'drop' } as const
     throw new SyncError('INPUT_INVALID', `${options.id} is an orphan: --restore its parent or --drop it`)
   }
-  const choice = conflict.choices[(options.choose ?? 0) - 1]
-  if (options.choose === undefined || choice === undefined) {
+  if (options.choose === undefined) {
+    const why = `${options.id} has values to --choose from; --restore and --drop are for orphans`
+    throw new SyncError('INPUT_INVALID', why)
+  }
+  const choice = conflict.choices[options.choose - 1]
+  if (choice === undefined) {
     throw new SyncError(
       'INPUT_INVALID',
       `${options.id} has values 1 to ${conflict.choices.length}: --choose one of them`,
@@ -92,7 +101,7 @@ export function conflictSentences(conflict: Conflict): string {
   )
   const choices = conflict.choices.map(
     ({ value, author, at }, i) =>
-      `  ${i + 1}. ${JSON.stringify(value)}  by ${author} at ${timeText(at)}${i === 0 ? '  (read)' : ''}`,
+      `  ${i + 1}. ${JSON.stringify(value)}  by ${author} at ${timeText(at)}${i === 0 && conflict.kind === 'concurrent' ? '  (read)' : ''}`,
   )
   const head =
     conflict.kind === 'concurrent'

@@ -13,7 +13,7 @@ import {
 import { openHubFolder } from '@rejoin/persistence-level/node'
 import { systemClock } from '../../wiring/system-clock.ts'
 import { namespaceArgument, requireFolder, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
-import { bytesText, openOutput, timeText, type Streams } from '../output.ts'
+import { bytesText, countText, openOutput, timeText, type Streams } from '../output.ts'
 import { Refusal } from '../refusal.ts'
 
 interface HubFolderOptions extends FolderOptions {
@@ -197,9 +197,9 @@ function verifySentences({
   faults,
 }: VerifyReport): string {
   const checkpoint = checkpointSeq === null ? 'no checkpoint' : `checkpoint at ${checkpointSeq}`
-  const state = faults.length === 0 ? 'sound' : `${faults.length} FAULTS`
+  const state = faults.length === 0 ? 'sound' : countText(faults.length, 'FAULT')
   return [
-    `${namespace}: ${state}; ${records} records with ${commits} commits, from ${floor} to ${head}, ${checkpoint}, digest ${digest ?? 'none'}`,
+    `${namespace}: ${state}; ${countText(records, 'record')} with ${countText(commits, 'commit')}, from ${floor} to ${head}, ${checkpoint}, digest ${digest ?? 'none'}`,
     ...faults.map(({ seq, message }) => `  ${seq === null ? '' : `at ${seq}: `}${message}`),
   ].join('\n')
 }

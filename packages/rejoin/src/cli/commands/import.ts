@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { parseClinc, packCommits, readPack, sentenceCommits, type Commits } from '@rejoin/intents'
 import { SyncError } from '@rejoin/core'
 import { usingIntents, withReplica, type ReplicaOptions } from '../options.ts'
-import { openOutput, type Streams } from '../output.ts'
+import { countText, openOutput, type Streams } from '../output.ts'
 import { nodePackFiles } from '../../wiring/pack-files.ts'
 
 export function addImport(program: Command, streams: Streams): void {
@@ -36,7 +36,7 @@ export function addImport(program: Command, streams: Streams): void {
         }
         output.result(
           result,
-          `imported ${path} in ${written} commits; ${options.namespace} now has ${result.intents} intents and ${result.phrases} phrases`,
+          `imported ${path} in ${countText(written, 'commit')}; ${options.namespace} now has ${countText(result.intents, 'intent')} and ${countText(result.phrases, 'phrase')}`,
         )
       })
     })

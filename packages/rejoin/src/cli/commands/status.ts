@@ -1,6 +1,6 @@
 /** `rejoin status`: is it saved, is it at the hub, what is in the way. */
 import type { Command } from 'commander'
-import type { AnyDomain } from '@rejoin/core'
+import { authorOf, type AnyDomain } from '@rejoin/core'
 import { intents } from '@rejoin/intents'
 import type { Replica } from '@rejoin/replica'
 import { openClient } from '../../wiring/client.ts'
@@ -13,7 +13,7 @@ import {
   withFolder,
   type FolderOptions,
 } from '../options.ts'
-import { openOutput, timeText, type Streams } from '../output.ts'
+import { countText, openOutput, timeText, type Streams } from '../output.ts'
 
 interface StatusOptions extends FolderOptions {
   readonly namespace?: string
@@ -53,6 +53,9 @@ function statusOf(replica: Replica<AnyDomain>) {
   const { state, pending, cursor, persistence, rejected, lastAttemptAt, lastSuccessAt, lastError } =
     replica.status
   return {
+    replica: replica.id,
+    /** As conflicts name it. */
+    author: authorOf(replica.id),
     state,
     pending,
     cursor,
@@ -70,13 +73,14 @@ function statusSentences(name: string, replica: Replica<AnyDomain>): string {
     statusOf(replica)
   const lines = [
     `${name}: ${state}`,
-    `  pending       ${pending === 0 ? 'nothing' : `${pending} commits not yet acknowledged`}`,
+    `  replica       ${replica.id}, author ${authorOf(replica.id)} in conflicts`,
+    `  pending       ${pending === 0 ? 'nothing' : `${countText(pending, 'commit')} not yet acknowledged`}`,
     `  cursor        ${cursor === null ? 'never exchanged' : `seq ${cursor.seq} of epoch ${cursor.epoch}`}`,
     `  last attempt  ${timeText(lastAttemptAt)}`,
     `  last success  ${timeText(lastSuccessAt)}`,
     `  last error    ${lastError === null ? 'none' : `${lastError.message} [${lastError.code}]`}`,
     `  conflicts     ${conflicts === 0 ? 'none' : `${conflicts} (see \`rejoin conflicts list\`)`}`,
-    `  rejected      ${rejected === 0 ? 'none' : `${rejected} commits the hub refused`}`,
+    `  rejected      ${rejected === 0 ? 'none' : `${countText(rejected, 'commit')} the hub refused`}`,
   ]
   for (const { commit, code, message } of replica.rejected) {
     lines.push(

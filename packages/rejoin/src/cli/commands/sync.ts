@@ -12,7 +12,9 @@ interface SyncOptions extends ReplicaOptions {
 }
 
 export function addSync(program: Command, streams: Streams): void {
-  withDomain(withReplica(program.command('sync'), 'makes'))
+  withDomain(
+    withReplica(program.command('sync'), 'makes', 'print JSON: one document, or with --live one per line'),
+  )
     .requiredOption('--hub <url>', 'URL of the hub, as `rejoin hub` prints it')
     .option('--live', 'stay connected until stopped')
     .description('exchange commits with a hub: once, or live')
