@@ -8,7 +8,6 @@ import {
   randomUint32,
   type ClientId,
   type Clock,
-  type Commit,
   type Counter,
   type Cursor,
   type CrdtDocument,
