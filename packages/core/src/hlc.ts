@@ -69,7 +69,8 @@ export class HlcClock {
   /** A stamp above every one given or absorbed before; `nowMs` is the wall clock. */
   tick(nowMs: number): Hlc {
     const { ms, counter } = this.#last
-    if (nowMs > ms) this.#last = { ms: Math.min(Math.floor(nowMs), MS_MAX), counter: 0, author: this.#author }
+    const now = Math.min(Math.floor(nowMs), MS_MAX)
+    if (now > ms) this.#last = { ms: now, counter: 0, author: this.#author }
     else if (counter < COUNTER_MAX) this.#last = { ms, counter: counter + 1, author: this.#author }
     else this.#last = { ms: ms + 1, counter: 0, author: this.#author }
     return formatHlc(this.#last)

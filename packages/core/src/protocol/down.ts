@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { cursorSchema } from '../cursor.ts'
 import { isErrorCode, type ErrorCode } from '../errors.ts'
 import { counterSchema, replicaIdSchema } from '../ids.ts'
-import { awarenessSchema, bytesSchema } from './up.ts'
+import { awarenessSchema, bytesSchema, hlcSchema } from './up.ts'
 
 const codeSchema = z.custom<ErrorCode>(
   (value) => typeof value === 'string' && isErrorCode(value),
@@ -58,12 +58,17 @@ export const tailSchema = z.object({
 })
 export type Tail = z.output<typeof tailSchema>
 
-/** Everything up to `cursor` was sent. `ackedCounter` is the hub's high-water mark of this replica. */
+/**
+ * Everything up to `cursor` was sent. `ackedCounter` is the hub's high-water mark of this replica, and `ackedHlc` the stamp
+ * of that commit: where it is not the replica's own, somebody else (a copy of its folder) uses its id.
+ */
 export const caughtUpSchema = z.object({
   type: z.literal('CaughtUp'),
   /** Null while the namespace does not exist. */
   cursor: cursorSchema.nullable(),
   ackedCounter: z.number().int().min(0),
+  /** Null where `ackedCounter` is 0. */
+  ackedHlc: hlcSchema.nullable(),
 })
 export type CaughtUp = z.output<typeof caughtUpSchema>
 
