@@ -8,14 +8,19 @@ import {
   formatHlc,
   HlcClock,
   Id,
+  listConflicts,
   map,
   noRegisters,
   parseHlc,
   planCatchUp,
   planWrites,
+  readTables,
   records,
   singleton,
   type OpOf,
+  type Register,
+  type Registers,
+  type Value,
 } from '@rejoin/core'
 
 export const todo = defineDomain({
@@ -85,6 +90,30 @@ describe('a declared domain', () => {
   })
 })
 
+describe('reading rows', () => {
+  const at = (table: string, key: readonly string[], value: Value): Register => [{ table, key, value, hlc }]
+  const orphaned: Registers = {
+    ...noRegisters,
+    read: (table, key) =>
+      table === 'items' && key.join() === 'gone,x' ? at('items', ['gone', 'x'], item) : [],
+    scan: (table) => (table === 'items' ? [at('items', ['gone', 'x'], item)] : []),
+    tableNames: () => ['items'],
+  }
+  const item = { done: true, text: 'milk' }
+
+  test('[1] hides a row whose parent is gone from every way of reading, and lists it as an orphan', () => {
+    const { items } = readTables(todo, orphaned)
+    expect(items.get(['gone', 'x'])).toBeUndefined()
+    expect(items.has(['gone', 'x'])).toBe(false)
+    expect([...items.entries()]).toEqual([])
+    expect([...items.entries(['gone'])]).toEqual([])
+    expect(items.size).toBe(0)
+    expect(listConflicts(todo, orphaned)).toMatchObject([
+      { kind: 'orphan', key: ['gone', 'x'], parent: { table: 'lists', key: ['gone'] } },
+    ])
+  })
+})
+
 describe('HLC stamps', () => {
   test('order as strings by time, counter and author', () => {
     const clock = new HlcClock(replica, null)
@@ -103,6 +132,17 @@ describe('HLC stamps', () => {
       last = next
     }
   })
+})
+
+test('HLC stamps rise to the last millisecond that they can hold', () => {
+  const clock = new HlcClock(replica, null)
+  const stamps = [
+    clock.tick(2 ** 42 - 2),
+    clock.tick(2 ** 42 + 5),
+    clock.tick(2 ** 42 + 9),
+    clock.tick(2 ** 43),
+  ]
+  expect([...new Set(stamps)].sort()).toEqual(stamps)
 })
 
 describe('planCatchUp', () => {

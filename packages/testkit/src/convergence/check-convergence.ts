@@ -126,7 +126,7 @@ function stepArbitrary<D extends AnyDomain>(
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart'), replica }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('checkpoint') }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('rebuild') }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant('rebuild') }) },
   )
 }
 
