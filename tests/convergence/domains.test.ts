@@ -9,7 +9,7 @@ import { todo } from '@rejoin/examples/todo'
 const id = fc.constantFrom('a', 'b', 'c')
 const text = fc.constantFrom('one', 'two', 'three')
 
-test('[1] [2] [4] [5] [10] the todo domain converges over 300 random stories', async () => {
+test('[1] [2] [4] [5] [10] the todo domain converges over 500 random stories', async () => {
   await checkConvergence(
     todo,
     {
@@ -17,7 +17,7 @@ test('[1] [2] [4] [5] [10] the todo domain converges over 300 random stories', a
       ItemDone: fc.record({ list: id, item: id, text }),
       ListRemoved: fc.record({ id }),
     },
-    { runs: 300 },
+    { runs: 500 },
   )
 })
 

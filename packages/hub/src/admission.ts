@@ -45,6 +45,8 @@ export type Admission =
     }
   /** Its counter is at or below the mark: it is in the log, or on its way there. */
   | { readonly kind: 'duplicate' }
+  /** Another commit is, under the same id: whoever pushed this one is not alone in using it. */
+  | { readonly kind: 'taken'; readonly error: SyncError }
   | { readonly kind: 'refused'; readonly error: SyncError }
 
 /**
@@ -64,7 +66,11 @@ export function admit(
     checkSize(commit.update.length)
     checkDomain(candidate, marks)
     checkEpoch(candidate, marks)
-    if (commit.counter <= (marks?.counterOf(replica) ?? 0)) return { kind: 'duplicate' }
+    const mark = marks?.markOf(replica) ?? null
+    if (mark !== null && commit.counter <= mark.counter) {
+      const isOther = commit.counter === mark.counter && commit.hlc !== mark.hlc
+      return isOther ? { kind: 'taken', error: taken(candidate) } : { kind: 'duplicate' }
+    }
     checkFollows(candidate, marks)
     const update = commit.update.length === 0 ? emptyUpdate : updates.inspect(commit.update)
     checkClient(update, replica, marks)
@@ -128,6 +134,16 @@ function checkEpoch({ namespace, replica, epoch }: Candidate, marks: Marks | nul
   throw new SyncError(
     'EPOCH_CHANGED',
     `${namespace} ${now}, the push was made in ${epoch ?? 'none'}; recommit`,
+  )
+}
+
+/** Copies of one data folder draw the same counters: of two commits under one id only the first can be kept. */
+export function taken({ namespace, replica, commit }: Candidate): SyncError {
+  const name = commitName({ replica, counter: commit.counter })
+  return new SyncError(
+    'REPLICA_TAKEN',
+    `${namespace}: another copy of this replica's folder uses its id and has pushed another commit ${name}; nothing was ` +
+      'taken of what you have: keep one copy as it is, and start the other with a new folder',
   )
 }
 

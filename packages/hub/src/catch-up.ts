@@ -77,8 +77,7 @@ export async function catchUp(
       await course.sendSnapshot(plan.gap)
       break
     case 'reset':
-      course.welcome('reset', plan.why)
-      await course.sendSnapshot(null)
+      await course.reset(plan.why)
       break
     default:
       unreachable(plan)
@@ -110,11 +109,21 @@ class Course {
   }
 
   async sendSnapshot(gap: { cursor: Seq; floor: Seq; head: Seq } | null): Promise<void> {
-    if (gap !== null) this.#outlet.send({ type: 'RevisionGap', ...gap }, this.#at)
     const { cursor, snapshot } = await this.#source.snapshot()
-    await this.#outlet.ready()
-    this.#at = cursor
-    this.#outlet.send({ type: 'Snapshot', cursor, snapshot }, cursor)
+    // Trimmed behind a rebuild that this room has not read yet: bytes of two epochs never mix.
+    if (this.#at !== null && this.#at.epoch !== cursor.epoch) {
+      this.welcome(
+        'reset',
+        `the document was rebuilt: epoch ${cursor.epoch}, the replica's is ${this.#at.epoch}`,
+      )
+    } else if (gap !== null) this.#outlet.send({ type: 'RevisionGap', ...gap }, this.#at)
+    await this.#send(cursor, snapshot)
+  }
+
+  async reset(why: string): Promise<void> {
+    this.welcome('reset', why)
+    const { cursor, snapshot } = await this.#source.snapshot()
+    await this.#send(cursor, snapshot)
   }
 
   /** Sends page after page until the head is reached; it may move on meanwhile. */
@@ -126,11 +135,7 @@ class Course {
         // The checkpoint was made by another hub, which has read further than we have.
         await this.#source.reach(seq)
       } else if (this.#at !== null && head !== null && this.#at.epoch !== head.epoch) {
-        this.welcome(
-          'reset',
-          `the document was rebuilt: epoch ${head.epoch}, the replica's is ${this.#at.epoch}`,
-        )
-        await this.sendSnapshot(null)
+        await this.reset(`the document was rebuilt: epoch ${head.epoch}, the replica's is ${this.#at.epoch}`)
       } else if (seq === (head?.seq ?? 0)) {
         return this.#outlet.arrive(this.#at, this.#told)
       } else {
@@ -138,6 +143,12 @@ class Course {
         await this.#sendPage(await this.#source.page(this.#at))
       }
     }
+  }
+
+  async #send(cursor: Cursor, snapshot: Uint8Array): Promise<void> {
+    await this.#outlet.ready()
+    this.#at = cursor
+    this.#outlet.send({ type: 'Snapshot', cursor, snapshot }, cursor)
   }
 
   async #sendPage(page: LogPage): Promise<void> {
@@ -159,8 +170,7 @@ class Course {
       cursor = { epoch: record.epoch, seq, tag }
     }
     if (cursor === null) {
-      this.welcome('reset', 'the document was rebuilt meanwhile')
-      return await this.sendSnapshot(null)
+      return await this.reset('the document was rebuilt meanwhile')
     }
     this.#at = cursor
     this.#outlet.send({ type: 'Tail', cursor, commits }, cursor)

@@ -27,8 +27,9 @@ export async function completeRebuild(
   const fresh = new Marks({
     epoch: rebuild.record.epoch,
     domain: rebuild.record.domain,
+    began: rebuild.seq,
     head: rebuild,
-    counters: marks.parts().counters,
+    replicas: marks.parts().replicas,
     clients: new Map(clients),
   })
   await store.installCheckpoint(namespace, {

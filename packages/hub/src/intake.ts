@@ -15,7 +15,7 @@ import {
   type SyncError,
   type Tag,
 } from '@rejoin/core'
-import { admit, type Admission, type Candidate } from './admission.ts'
+import { admit, taken, type Admission, type Candidate } from './admission.ts'
 import { refusalOf } from './answers.ts'
 import { foldEntry } from './document.ts'
 import { type LogEntry } from './log.ts'
@@ -37,7 +37,7 @@ interface Waiting {
   readonly member: Member
   readonly candidate: Candidate
   /** 'unread': the marks are not known yet. */
-  readonly admission: Exclude<Admission, { kind: 'refused' }> | { readonly kind: 'unread' }
+  readonly admission: Exclude<Admission, { kind: 'refused' | 'taken' }> | { readonly kind: 'unread' }
 }
 
 export class Intake {
@@ -49,6 +49,8 @@ export class Intake {
   #staged: Marks | null = null
   /** In the order of arrival. Bounded by what each session may have unanswered. */
   #waiting: Waiting[] = []
+  /** Whose replica id somebody else uses: nothing more is taken of them. */
+  readonly #dismissed = new WeakSet<Member>()
 
   constructor(parts: IntakeParts) {
     this.#parts = parts
@@ -64,6 +66,7 @@ export class Intake {
 
   /** Takes in one pushed commit. */
   offer(member: Member, candidate: Candidate): void {
+    if (this.#dismissed.has(member)) return
     if (!this.#read) {
       this.#waiting.push({ member, candidate, admission: { kind: 'unread' } })
       return
@@ -73,13 +76,15 @@ export class Intake {
     switch (admission.kind) {
       case 'refused':
         return this.#refuse(member, candidate, admission.error)
+      case 'taken':
+        return this.#dismiss(member, admission.error)
       case 'duplicate':
         // What it repeats may itself still wait for its append, and is not promised before (invariant 3).
         if (this.#isLogged(candidate)) return this.#acknowledge(member, candidate, true)
         break
       case 'admitted':
         this.#staged ??= Marks.begin(newEpoch(clock), candidate.domain.name)
-        this.#staged.fold(candidate.replica, candidate.commit.counter, admission.inserted)
+        this.#staged.fold(candidate.replica, candidate.commit, admission.inserted)
         break
     }
     this.#waiting.push({ member, candidate, admission })
@@ -106,7 +111,7 @@ export class Intake {
       .map(({ admission }) => admission)
       .filter((admission) => admission.kind === 'admitted')
     for (const { commit, inserted } of admitted.slice(0, record.commits.length)) {
-      logged.fold(commit.id.replica, commit.id.counter, inserted)
+      logged.fold(commit.id.replica, { counter: commit.id.counter, hlc: commit.hlc }, inserted)
     }
     logged.moveTo(seq, tag)
     return this.#settle(record)
@@ -158,6 +163,10 @@ export class Intake {
       }
       const name = commitName({ replica: candidate.replica, counter: candidate.commit.counter })
       const logged = landed.get(name)
+      if (logged !== undefined && logged.hlc !== candidate.commit.hlc) {
+        this.#dismiss(member, taken(candidate))
+        continue
+      }
       if (logged !== undefined && sameBytes(logged.update, candidate.commit.update)) {
         own.set(member, (own.get(member) ?? new Set()).add(name))
       }
@@ -182,6 +191,12 @@ export class Intake {
     this.#parts.counts[duplicate ? 'duplicates' : 'acks']++
     const seq = this.#logged.head.seq
     member.answer({ type: 'Ack', counter: commit.counter, seq, duplicate })
+  }
+
+  /** A later commit may name the other one as `prev`, and would then fit: none is looked at. They stay with their author. */
+  #dismiss(member: Member, error: SyncError): void {
+    this.#dismissed.add(member)
+    member.dismiss(error)
   }
 
   #refuse(member: Member, { commit }: Candidate, error: SyncError): void {

@@ -72,12 +72,22 @@ export async function* walkLog(
   }
 }
 
-/** The tag of the log at `seq`, or null where no record ends there. */
-export async function tagAt(store: HubStore, namespace: Namespace, seq: Seq): Promise<Tag | null> {
+export type TagAt =
+  /** Null: no record ends there. */
+  | { readonly kind: 'tag'; readonly tag: Tag | null }
+  /** It is below the floor: nobody can tell any more. */
+  | { readonly kind: 'gap'; readonly floor: Seq }
+  /** Nothing is found after it. */
+  | { readonly kind: 'end' }
+
+/** The tag of the log at `seq`, as the record after it tells. */
+export async function tagAt(store: HubStore, namespace: Namespace, seq: Seq): Promise<TagAt> {
   const result = await store.readTail(namespace, seq, { records: 1, bytes: 1 })
-  const next = result.kind === 'records' ? result.records[0] : undefined
-  if (next === undefined || next.prev !== seq) return null
-  return decodeRecord(next.body, `${namespace}: log record ${next.seq}`).prevTag
+  if (result.kind === 'gap') return result
+  const next = result.records[0]
+  if (next === undefined) return { kind: 'end' }
+  if (next.prev !== seq) return { kind: 'tag', tag: null }
+  return { kind: 'tag', tag: decodeRecord(next.body, `${namespace}: log record ${next.seq}`).prevTag }
 }
 
 /** The log no longer reaches back to where it was read from: somebody trimmed it behind a newer checkpoint. */

@@ -10,9 +10,12 @@ import {
   type Counter,
   type Cursor,
   type Epoch,
+  type Hlc,
   type InspectedUpdate,
   type ItemRange,
   type ReplicaId,
+  type Seq,
+  type Tag,
 } from '@rejoin/core'
 
 /** A client id with the next clock it may write, and the replica that used it first; null: no replica may. */
@@ -21,28 +24,38 @@ export interface ClientMark {
   readonly owner: ReplicaId | null
 }
 
+/** A replica's last commit in the log. The stamp tells it from another one under the same counter (invariant 5). */
+export interface ReplicaMark {
+  readonly counter: Counter
+  readonly hlc: Hlc
+}
+
 export interface MarksParts {
   readonly epoch: Epoch
   readonly domain: string
-  readonly head: { readonly seq: number; readonly tag: string }
-  readonly counters: ReadonlyMap<ReplicaId, Counter>
+  /** Seq of the record that began the epoch; 0 while there is none. */
+  readonly began: Seq
+  readonly head: { readonly seq: Seq; readonly tag: Tag }
+  readonly replicas: ReadonlyMap<ReplicaId, ReplicaMark>
   readonly clients: ReadonlyMap<ClientId, ClientMark>
 }
 
 export class Marks {
   readonly epoch: Epoch
   readonly domain: string
-  #seq: number
-  #tag: string
-  readonly #counters: Map<ReplicaId, Counter>
+  #began: Seq
+  #seq: Seq
+  #tag: Tag
+  readonly #replicas: Map<ReplicaId, ReplicaMark>
   readonly #clients: Map<ClientId, ClientMark>
 
   constructor(parts: MarksParts) {
     this.epoch = parts.epoch
     this.domain = parts.domain
+    this.#began = parts.began
     this.#seq = parts.head.seq
     this.#tag = parts.head.tag
-    this.#counters = new Map(parts.counters)
+    this.#replicas = new Map(parts.replicas)
     this.#clients = new Map(parts.clients)
   }
 
@@ -51,8 +64,9 @@ export class Marks {
     return new Marks({
       epoch,
       domain,
+      began: 0,
       head: { seq: 0, tag: ZERO_TAG },
-      counters: new Map(),
+      replicas: new Map(),
       clients: new Map(),
     })
   }
@@ -66,8 +80,9 @@ export class Marks {
     return {
       epoch,
       domain,
+      began: this.#began,
       head: { seq: this.#seq, tag: this.#tag },
-      counters: this.#counters,
+      replicas: this.#replicas,
       clients: this.#clients,
     }
   }
@@ -76,9 +91,19 @@ export class Marks {
     return { epoch: this.epoch, seq: this.#seq, tag: this.#tag }
   }
 
-  /** The replica's high-water mark: its last commit in the log, 0 for none. */
+  /** Seq of the record that began the epoch: a cursor of an older one lies before it. */
+  get began(): Seq {
+    return this.#began
+  }
+
+  /** The replica's high-water mark: its last commit in the log. */
+  markOf(replica: ReplicaId): ReplicaMark | null {
+    return this.#replicas.get(replica) ?? null
+  }
+
+  /** The counter of that, 0 for none. */
   counterOf(replica: ReplicaId): Counter {
-    return this.#counters.get(replica) ?? 0
+    return this.markOf(replica)?.counter ?? 0
   }
 
   client(client: ClientId): ClientMark | null {
@@ -101,15 +126,16 @@ export class Marks {
   }
 
   /** Folds one commit in. */
-  fold(replica: ReplicaId, counter: Counter, inserted: InspectedUpdate['inserted']): void {
-    this.#counters.set(replica, counter)
+  fold(replica: ReplicaId, mark: ReplicaMark, inserted: InspectedUpdate['inserted']): void {
+    this.#replicas.set(replica, { counter: mark.counter, hlc: mark.hlc })
     if (inserted !== null) {
       this.#clients.set(inserted.client, { clock: inserted.clock + inserted.length, owner: replica })
     }
   }
 
   /** The record that held the folded commits is at `seq`. */
-  moveTo(seq: number, tag: string): void {
+  moveTo(seq: Seq, tag: Tag): void {
+    if (this.#seq === 0) this.#began = seq
     this.#seq = seq
     this.#tag = tag
   }

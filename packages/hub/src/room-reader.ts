@@ -3,10 +3,12 @@
  * behind what the room or the replica knows, they are repeated, with a bound.
  */
 import {
+  limits,
   SyncError,
   ZERO_TAG,
   type Clock,
   type Cursor,
+  type Hello,
   type HubStore,
   type LogView,
   type Namespace,
@@ -14,10 +16,11 @@ import {
 } from '@rejoin/core'
 import { type CatchUpSource } from './catch-up.ts'
 import { readCheckpoint } from './document.ts'
-import { readPage, tagAt, type LogPage } from './log.ts'
+import { readPage, tagAt, type LogPage, type TagAt } from './log.ts'
+import { type Marks } from './marks.ts'
 import { type Room } from './room.ts'
 import { checkSnapshot } from './stored-marks.ts'
-import { retrying } from './waiting.ts'
+import { retrying, storeRetryMs } from './waiting.ts'
 
 export interface RoomReaderParts {
   readonly store: HubStore
@@ -45,18 +48,39 @@ export class RoomReader implements CatchUpSource {
 
   async view(cursor: Cursor | null): Promise<LogView | null> {
     // The replica may have been at another hub of this store, which has read further. Where nobody has, the plan says so.
-    if (cursor !== null && cursor.seq > (this.head?.seq ?? 0)) await this.reach(cursor.seq).catch(() => {})
+    if (cursor !== null) await this.#lookUntil(() => cursor.seq <= (this.head?.seq ?? 0))
     await this.#room.opened()
     const { head } = this
     const range = this.#room.range
     if (head === null || range === null) return null
     const checkpointSeq = range.checkpoint?.seq ?? null
-    return {
-      epoch: head.epoch,
-      head,
-      floor: range.floor,
-      checkpointSeq,
-      tagAtCursor: await this.#tagAt(cursor, head),
+    const found = await this.#tagAt(cursor, head)
+    // Somebody may have trimmed since the room heard of it: the store's own answer says which floor it was read above.
+    const floor = found.kind === 'gap' ? Math.max(range.floor, found.floor) : range.floor
+    const tagAtCursor = found.kind === 'gap' ? null : found.tag
+    return { epoch: head.epoch, head, floor, checkpointSeq, tagAtCursor }
+  }
+
+  /**
+   * Whether a replica that greets can have been served by this log: one that was lost and written anew is refused, whatever
+   * path its cursor would take.
+   * @throws SyncError HISTORY_DIVERGED or STORE_UNAVAILABLE
+   */
+  async checkHistory({ cursor, ackedCounter, replica }: Hello): Promise<void> {
+    const counter = (): number => this.#room.marks?.counterOf(replica) ?? 0
+    if (!(await this.#lookUntil(() => ackedCounter <= counter()))) {
+      const what = `commit ${ackedCounter} of the replica was acknowledged, the log knows it up to ${counter()}`
+      throw diverged(this.namespace, what)
+    }
+    if (cursor === null) return
+    // Every older epoch ended before this one began; where there is no log at all, the plan says so.
+    const isStrange = (marks: Marks | null): marks is Marks =>
+      marks !== null && cursor.epoch !== marks.epoch && cursor.seq >= marks.began
+    await this.#lookUntil(() => !isStrange(this.#room.marks))
+    const { marks } = this.#room
+    if (isStrange(marks)) {
+      const what = `epoch ${marks.epoch} began at ${marks.began}, the replica has ${cursor.seq} of ${cursor.epoch}`
+      throw diverged(this.namespace, what)
     }
   }
 
@@ -88,22 +112,53 @@ export class RoomReader implements CatchUpSource {
     return { cursor: found.stored.marks.head, snapshot: checkSnapshot(snapshot, found.stored, found.where) }
   }
 
-  reach(seq: Seq): Promise<void> {
-    return retrying(this.#parts.clock, async () => {
-      await this.#room.look()
-      await this.#room.opened()
-      const known = this.head?.seq ?? 0
-      if (known >= seq) return
-      throw new SyncError(
-        'STORE_UNAVAILABLE',
-        `${this.namespace}: known up to ${known}, but not ${seq}; try again`,
-      )
-    })
+  async reach(seq: Seq): Promise<void> {
+    if (await this.#lookUntil(() => (this.head?.seq ?? 0) >= seq)) return
+    throw this.#behind(seq)
   }
 
-  async #tagAt(cursor: Cursor | null, head: Cursor): Promise<string | null> {
-    if (cursor === null || cursor.epoch !== head.epoch || cursor.seq > head.seq) return null
-    if (cursor.seq === head.seq) return head.tag
-    return await retrying(this.#parts.clock, () => tagAt(this.#parts.store, this.namespace, cursor.seq))
+  /**
+   * Reads on until `known` holds; false where the store says again and again that there is nothing more.
+   * @throws SyncError STORE_UNAVAILABLE where it does not say.
+   */
+  async #lookUntil(known: () => boolean): Promise<boolean> {
+    const { store, clock } = this.#parts
+    for (let attempt = 1; !known(); attempt++) {
+      await this.#room.look()
+      await this.#room.opened()
+      if (known()) return true
+      // A look leaves a store that is away for later; here it must have answered before anybody is refused.
+      const range = (await retrying(clock, () => store.heads([this.namespace]))).get(this.namespace)
+      const isLast = attempt === limits.storeAttemptsMax
+      if (isLast && (range?.head ?? 0) > (this.head?.seq ?? 0)) throw this.#behind(range?.head ?? 0)
+      if (isLast) return false
+      await clock.sleep(storeRetryMs(attempt))
+    }
+    return true
   }
+
+  #behind(seq: Seq): SyncError {
+    const known = this.head?.seq ?? 0
+    const what = `${this.namespace}: known up to ${known}, but not ${seq}`
+    return new SyncError('STORE_UNAVAILABLE', `${what}; try again`)
+  }
+
+  async #tagAt(cursor: Cursor | null, head: Cursor): Promise<Exclude<TagAt, { kind: 'end' }>> {
+    if (cursor === null || cursor.epoch !== head.epoch || cursor.seq > head.seq)
+      return { kind: 'tag', tag: null }
+    if (cursor.seq === head.seq) return { kind: 'tag', tag: head.tag }
+    return await retrying(this.#parts.clock, async () => {
+      const found = await tagAt(this.#parts.store, this.namespace, cursor.seq)
+      if (found.kind === 'end') throw this.#behind(head.seq)
+      return found
+    })
+  }
+}
+
+/** The replica holds what this log does not, whatever its cursor says: here or there, history was lost. */
+function diverged(namespace: Namespace, what: string): SyncError {
+  return new SyncError(
+    'HISTORY_DIVERGED',
+    `${namespace}: ${what}; this hub was restored from an older backup, or it is another one; nothing was changed`,
+  )
 }

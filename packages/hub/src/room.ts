@@ -15,7 +15,6 @@ import {
   type HubSignals,
   type HubStore,
   type Namespace,
-  type ReplicaId,
   type Seq,
 } from '@rejoin/core'
 import { type Candidate } from './admission.ts'
@@ -24,6 +23,7 @@ import { type Checkpointed } from './checkpointing.ts'
 import { Intake, type OwnCommits } from './intake.ts'
 import { LogGap, walkLog, type LogEntry } from './log.ts'
 import { type HubLog } from './log-event.ts'
+import { type Marks } from './marks.ts'
 import { type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
 import { openLog, type OpenedLog } from './opening.ts'
@@ -109,13 +109,9 @@ export class Room {
     return this.#members.size === 0 && this.#running === null
   }
 
-  counterOf(replica: ReplicaId): number {
-    return this.#intake.marks?.counterOf(replica) ?? 0
-  }
-
-  /** Whether the replica's commits are here, but were made in an epoch that is gone. */
-  outlived(replica: ReplicaId): boolean {
-    return this.#intake.marks?.outlived(replica) === true
+  /** What the log says, as far as it was read; null while the namespace does not exist. */
+  get marks(): Marks | null {
+    return this.#intake.marks
   }
 
   join(member: Member): void {

@@ -158,6 +158,7 @@ export class Session implements Member {
     this.#joined = { room, hello, domain }
     await room.opened()
     checkDomain(room, domain)
+    await new RoomReader(room, this.#parts).checkHistory(hello)
     this.#sent = hello.cursor
     await this.#catchUp(this.#joined, 'greeting')
     return this.#joined
@@ -167,6 +168,8 @@ export class Session implements Member {
   async #serve({ room, hello, domain }: Joined): Promise<'ended' | 'left'> {
     for (;;) {
       await this.#turns.until(() => this.#isEnded || this.#unansweredBytes <= limits.pushUnansweredBytesMax)
+      // Whatever it says is answered: a peer that does not read the answers is not heard any further.
+      if (this.#isTooSlow()) await this.#ready(limits.backlogBytesMax)
       const message = await this.#channel.receive()
       // Not answered, so it is pushed again wherever the replica goes next.
       if (this.#isWarned) return 'left'
@@ -215,13 +218,14 @@ export class Session implements Member {
   #outlet({ room, hello }: Joined): CatchUpOutlet {
     return {
       delta: hello.capabilities.includes('delta'),
-      outlived: room.outlived(hello.replica),
-      ready: () => this.#ready(),
+      outlived: room.marks?.outlived(hello.replica) === true,
+      ready: () => this.#ready(limits.tailBytesMax),
       send: (message, at) => this.#send(message, at),
       arrive: (at, told) => {
         if (this.#stage === 'ended') return
-        const ackedCounter = room.counterOf(hello.replica)
-        if (told) this.#send({ type: 'CaughtUp', cursor: at, ackedCounter }, at)
+        const mark = room.marks?.markOf(hello.replica)
+        const acked = { ackedCounter: mark?.counter ?? 0, ackedHlc: mark?.hlc ?? null }
+        if (told) this.#send({ type: 'CaughtUp', cursor: at, ...acked }, at)
         this.#stage = 'live'
         for (const update of room.presence.othersThan(this)) this.deliverAwareness(update)
         this.#turns.wake()
@@ -229,12 +233,12 @@ export class Session implements Member {
     }
   }
 
-  /** Room for another page. A peer that takes nothing at all for too long is closed; one that is merely slow is not. */
-  async #ready(): Promise<void> {
+  /** Waits while so much is queued. A peer that takes nothing at all for too long is closed; one that is merely slow is not. */
+  async #ready(bytesMax: number): Promise<void> {
     for (;;) {
       const backlog = this.#channel.backlogBytes
       if (this.#stage === 'ended') throw new SyncError('CHANNEL_CLOSED', 'the peer has gone')
-      if (backlog < limits.tailBytesMax) return
+      if (backlog < bytesMax) return
       const result = await within(this.#parts.clock, limits.backlogMsMax, this.#channel.drained())
       if (result === 'late' && this.#channel.backlogBytes >= backlog) throw tooSlow()
     }

@@ -3,7 +3,7 @@
  * one over the snapshot beside them, since a store may serve damaged bytes without a word (invariant 13).
  */
 import { sha256 } from '@noble/hashes/sha2.js'
-import { replicaIdSchema, SyncError, type ClientId, type Counter, type ReplicaId } from '@rejoin/core'
+import { isHlc, replicaIdSchema, SyncError, type ClientId, type ReplicaId } from '@rejoin/core'
 import {
   createDecoder,
   hasContent,
@@ -13,7 +13,7 @@ import {
   type Decoder,
 } from 'lib0/decoding'
 import { createEncoder, toUint8Array, writeUint8Array, writeVarString, writeVarUint } from 'lib0/encoding'
-import { Marks, type ClientMark } from './marks.ts'
+import { Marks, type ClientMark, type ReplicaMark } from './marks.ts'
 import { corrupt } from './record.ts'
 
 export interface StoredMarks {
@@ -26,21 +26,23 @@ const FORMAT = 1
 const HASH_BYTES = 16
 
 export function encodeMarks(marks: Marks, snapshot: Uint8Array): Uint8Array {
-  const { epoch, domain, head, counters, clients } = marks.parts()
+  const { epoch, domain, began, head, replicas, clients } = marks.parts()
   const out = createEncoder()
   writeVarUint(out, FORMAT)
   writeVarUint(out, epoch)
   writeVarString(out, domain)
+  writeVarUint(out, began)
   writeVarUint(out, head.seq)
   writeVarString(out, head.tag)
   writeVarUint(out, snapshot.length)
   writeUint8Array(out, shortHash(snapshot))
-  const replicas = [...counters].sort(([a], [b]) => (a < b ? -1 : 1))
-  const places = new Map(replicas.map(([replica], place) => [replica, place + 1]))
-  writeVarUint(out, replicas.length)
-  for (const [replica, counter] of replicas) {
+  const sorted = [...replicas].sort(([a], [b]) => (a < b ? -1 : 1))
+  const places = new Map(sorted.map(([replica], place) => [replica, place + 1]))
+  writeVarUint(out, sorted.length)
+  for (const [replica, { counter, hlc }] of sorted) {
     writeVarString(out, replica)
     writeVarUint(out, counter)
+    writeVarString(out, hlc)
   }
   writeVarUint(out, clients.size)
   for (const [client, { clock, owner }] of [...clients].sort(([a], [b]) => a - b)) {
@@ -85,12 +87,17 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   }
   const epoch = readVarUint(from)
   const domain = readVarString(from)
+  const began = readVarUint(from)
   const head = { seq: readVarUint(from), tag: readVarString(from) }
   const snapshotBytes = readVarUint(from)
   const snapshotHash = readUint8Array(from, HASH_BYTES)
-  const replicas: [ReplicaId, Counter][] = []
+  const replicas: [ReplicaId, ReplicaMark][] = []
   for (let left = readVarUint(from); left > 0; left--) {
-    replicas.push([replicaIdSchema.parse(readVarString(from)), readVarUint(from)])
+    const replica = replicaIdSchema.parse(readVarString(from))
+    const counter = readVarUint(from)
+    const hlc = readVarString(from)
+    if (!isHlc(hlc)) throw corrupt(where, 'has marks of a commit without an HLC stamp')
+    replicas.push([replica, { counter, hlc }])
   }
   const clients = new Map<ClientId, ClientMark>()
   for (let left = readVarUint(from); left > 0; left--) {
@@ -101,7 +108,7 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   }
   if (hasContent(from)) throw corrupt(where, 'has marks with something unknown behind them')
   return {
-    marks: new Marks({ epoch, domain, head, counters: new Map(replicas), clients }),
+    marks: new Marks({ epoch, domain, began, head, replicas: new Map(replicas), clients }),
     snapshotBytes,
     snapshotHash,
   }

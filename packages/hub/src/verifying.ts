@@ -99,7 +99,7 @@ class Walk {
       if (checkpoint === null) return
       const { marks } = checkpoint.stored
       this.covered = { seq: checkpoint.seq, marks }
-      for (const [replica, counter] of marks.parts().counters) this.#counters.set(replica, counter)
+      for (const [replica, { counter }] of marks.parts().replicas) this.#counters.set(replica, counter)
       const snapshot = checkSnapshot(await checkpoint.snapshot(), checkpoint.stored, checkpoint.where)
       this.parts.push(snapshot)
       checkClocks(updates.clocks(snapshot), marks, this.#namespace)

@@ -92,14 +92,6 @@ test('a replica that takes no tails gets a snapshot, built for it where there is
   expect(line.story).toBe('Welcome:snapshot Snapshot@3 CaughtUp@3:0')
 })
 
-test('a replica of another epoch is reset', async () => {
-  const world = openWorld()
-  const { cursors } = await fill(world, 2)
-  const cursor = at(cursors, 2)
-  const line = await join(world, { ...cursor, epoch: cursor.epoch + 1 })
-  expect(line.story).toBe('Welcome:reset Snapshot@2 CaughtUp@2:0')
-})
-
 test.each([
   ['ahead of the log', (cursor: Cursor) => ({ ...cursor, seq: cursor.seq + 4 })],
   ['of another history', (cursor: Cursor) => ({ ...cursor, tag: '0123456789abcdef' })],

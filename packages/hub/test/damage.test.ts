@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import fc from 'fast-check'
 import {
+  HlcClock,
   REBUILD_CLIENT_ID,
   replicaIdOf,
   type HubStore,
@@ -20,6 +21,8 @@ const counters = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER })
 const tags = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString('hex'))
 const bytes = fc.uint8Array({ maxLength: 40 })
 const hlcs = fc.constantFrom(...['0dPGs_F-01abcde', '0dPGs_F-02abcde'].map((text) => text.slice(0, 14)))
+
+const hlc = new HlcClock(replicaIdOf(new Uint8Array(16)), null).tick(1_000_000)
 
 const logRecords: fc.Arbitrary<LogRecord> = fc.oneof(
   fc.record({
@@ -99,8 +102,9 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
         const marks = new Marks({
           epoch: 7,
           domain: 'notes',
+          began: 4,
           head: { seq: 9, tag },
-          counters: new Map(counterList),
+          replicas: new Map(counterList.map(([replica, counter]) => [replica, { counter, hlc }])),
           clients: new Map(owned),
         })
         const encoded = encodeMarks(marks, snapshot)
@@ -123,13 +127,14 @@ test('what a replica made without a base is known to be outlived by a rebuild, a
   const marks = new Marks({
     epoch: 2,
     domain: 'notes',
+    began: 3,
     head: { seq: 3, tag: '0'.repeat(16) },
-    counters: new Map([[ada, 1]]),
+    replicas: new Map([[ada, { counter: 1, hlc }]]),
     clients: new Map([[REBUILD_CLIENT_ID, { clock: 4, owner: null }]]),
   })
   expect(marks.outlived(ada)).toBe(true)
   expect(marks.outlived(bea)).toBe(false)
-  marks.fold(ada, 2, { client: 5_000, clock: 0, length: 1 })
+  marks.fold(ada, { counter: 2, hlc }, { client: 5_000, clock: 0, length: 1 })
   expect(marks.outlived(ada)).toBe(false)
 })
 

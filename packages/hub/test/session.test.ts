@@ -1,59 +1,8 @@
 import { expect, test } from 'vitest'
-import {
-  limits,
-  type CloseReason,
-  type DownMessage,
-  type HubChannel,
-  type Namespace,
-  type UpMessage,
-} from '@rejoin/core'
+import { limits, type Namespace } from '@rejoin/core'
 import { MapHubStore } from '@rejoin/testkit'
 import { anyone } from '../src/index.ts'
 import { Author, Line, NAMESPACE, openWorld, pass, settle, textsOf } from './world.ts'
-
-/** A peer that says nothing. */
-class SilentChannel implements HubChannel {
-  readonly sent: DownMessage[] = []
-  readonly backlogBytes = 0
-  readonly bill = { bytesUp: 0, bytesDown: 0 }
-  readonly oneShot = false
-  readonly closed: Promise<CloseReason>
-  #close: (reason: CloseReason) => void = () => {}
-
-  constructor() {
-    this.closed = new Promise((resolve) => (this.#close = resolve))
-  }
-
-  send(message: DownMessage): void {
-    this.sent.push(message)
-  }
-
-  drained(): Promise<void> {
-    return Promise.resolve()
-  }
-
-  receive(): Promise<UpMessage | null> {
-    return this.closed.then(() => null)
-  }
-
-  end(): void {}
-
-  close(reason: CloseReason = { code: null, message: 'closed' }): void {
-    this.#close(reason)
-  }
-}
-
-test('[14] a channel that does not greet in time is closed', async () => {
-  const world = openWorld()
-  const channel = new SilentChannel()
-  const session = world.hub.accept(channel, anyone)
-  await pass(world.clock, limits.answerMsMax - 200)
-  expect(world.hub.metrics().sessions).toBe(1)
-  await pass(world.clock, 400)
-  await session
-  expect(await channel.closed).toMatchObject({ code: 'TIMED_OUT' })
-  expect(channel.sent).toMatchObject([{ type: 'Closing', code: 'TIMED_OUT' }])
-})
 
 test('a channel starts with Hello, and has only one', async () => {
   const world = openWorld()

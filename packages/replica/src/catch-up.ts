@@ -1,6 +1,7 @@
 /**
  * The catch-up of one channel, from `Welcome` to `CaughtUp`, and the live tail after it. A reset is gathered and taken
- * whole when it ends (invariant 9); anything else goes in as it comes.
+ * whole when it ends (invariant 9), and so is a snapshot with what follows it, since only `CaughtUp` tells whether what it
+ * holds under our id was made here; anything else goes in as it comes.
  */
 import { limits, SyncError, type CaughtUp, type Snapshot, type Tail, type Welcome } from '@rejoin/core'
 import { broughtNothing, type Brought } from './inbound.ts'
@@ -11,8 +12,8 @@ export class CatchUp {
   readonly #parts: SessionParts
   #isOver = false
   #reset: ResetBuffer | null = null
-  /** The snapshot that this catch-up brought. */
-  #snapshot: Uint8Array | null = null
+  /** The snapshot that this catch-up brought, and the tails after it. */
+  #merge: ResetBuffer | null = null
 
   constructor(parts: SessionParts) {
     this.#parts = parts
@@ -30,38 +31,52 @@ export class CatchUp {
 
   begin({ path }: Welcome): void {
     this.#isOver = false
-    this.#snapshot = null
+    this.#merge = null
     this.#reset = path === 'reset' ? new ResetBuffer() : null
   }
 
-  /** @throws SyncError STORE_UNAVAILABLE, MESSAGE_TOO_LARGE, or what `Inbound.snapshot` throws. */
+  /** @throws SyncError STORE_UNAVAILABLE, MESSAGE_TOO_LARGE. */
   snapshot(message: Snapshot): void {
     this.#checkRoom()
-    if (this.#reset !== null) return this.#reset.take(message)
-    this.#parts.inbound.snapshot(message)
-    this.#snapshot = message.snapshot
+    if (this.#reset === null) this.#merge ??= new ResetBuffer()
+    this.#gathered?.take(message)
   }
 
-  /** @throws SyncError STORE_UNAVAILABLE, MESSAGE_TOO_LARGE, or what `Inbound.tail` throws. */
+  /** @throws SyncError STORE_UNAVAILABLE, MESSAGE_TOO_LARGE, or what `Inbound.checkTail` and `Inbound.tail` throw. */
   tail(tail: Tail): Brought {
     this.#checkRoom()
-    if (this.#reset === null) return this.#parts.inbound.tail(tail)
-    this.#reset.take(tail)
+    this.#parts.inbound.checkTail(tail, this.#isOver)
+    if (this.#gathered === null) return this.#parts.inbound.tail(tail)
+    this.#gathered.take(tail)
     return broughtNothing
   }
 
-  /** Settles; after a reset it recommits too. */
+  /**
+   * Settles; after a reset it recommits too.
+   * @throws SyncError REPLICA_TAKEN: then nothing was settled; or what `Inbound.snapshot` and `Inbound.tail` throw.
+   */
   end(message: CaughtUp): Brought {
     const { inbound } = this.#parts
-    const [reset, snapshot] = [this.#reset, this.#snapshot]
+    inbound.checkCaughtUp(message)
+    const [reset, merge] = [this.#reset, this.#merge]
     this.#reset = null
-    this.#snapshot = null
+    this.#merge = null
     const brought =
-      reset === null
-        ? inbound.caughtUp(message, snapshot)
-        : inbound.reset(reset.snapshot, reset.tails, message)
+      reset === null ? this.#merged(merge, message) : inbound.reset(reset.snapshot, reset.tails, message)
     this.#isOver = true
     return brought
+  }
+
+  get #gathered(): ResetBuffer | null {
+    return this.#reset ?? this.#merge
+  }
+
+  #merged(merge: ResetBuffer | null, message: CaughtUp): Brought {
+    const { inbound } = this.#parts
+    const snapshot = merge?.snapshot ?? null
+    if (snapshot !== null) inbound.snapshot(snapshot)
+    const tails = merge?.tails.map((tail) => inbound.tail(tail)) ?? []
+    return sumOf([...tails, inbound.caughtUp(message, snapshot?.snapshot ?? null)])
   }
 
   /** While the store fails, what arrives waits in memory: up to the size of one message. */
@@ -69,5 +84,13 @@ export class CatchUp {
     if (this.#parts.writes.bytes <= limits.messageDownBytesMax) return
     const why = 'too much waits for the store; the hub is asked again when it has recovered'
     throw new SyncError('STORE_UNAVAILABLE', why)
+  }
+}
+
+function sumOf(parts: readonly Brought[]): Brought {
+  return {
+    pulled: parts.reduce((sum, { pulled }) => sum + pulled, 0),
+    applied: parts.reduce((sum, { applied }) => sum + applied, 0),
+    mustRebuild: parts.some(({ mustRebuild }) => mustRebuild),
   }
 }

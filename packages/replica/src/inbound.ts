@@ -23,6 +23,7 @@ import { freshClientId, type ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
 import type { Connection } from './status.ts'
+import { checkMark, checkOwn, isUntold, sameBytes } from './twin.ts'
 
 /** What a message brought, for the report of an exchange. */
 export interface Brought {
@@ -69,6 +70,26 @@ export class Inbound {
     this.#clock = parts.clock
   }
 
+  /**
+   * Call it before anything of the tail is taken.
+   * @param isLive no `CaughtUp` follows it.
+   * @throws SyncError REPLICA_TAKEN; MESSAGE_UNEXPECTED where only a `CaughtUp` can tell.
+   */
+  checkTail({ commits }: Tail, isLive: boolean): void {
+    const memory = this.#memory
+    for (const commit of commits) {
+      checkOwn(memory, this.#crdt, commit)
+      const own = commit.replica === memory.replica ? memory.outbox.get(commit.counter) : undefined
+      if (!isLive || own === undefined || !isUntold(this.#crdt, own, commit.update)) continue
+      throw unexpected(`the log holds commit ${commit.counter} with other bytes that do not tell their stamp`)
+    }
+  }
+
+  /** @throws SyncError REPLICA_TAKEN: then nothing of the catch-up that this ends may be taken. */
+  checkCaughtUp(message: CaughtUp): void {
+    checkMark(this.#memory, message)
+  }
+
   /** @throws SyncError MESSAGE_UNEXPECTED, or what `CrdtDocument.apply` throws; then nothing changed. */
   tail({ cursor, commits }: Tail): Brought {
     const memory = this.#memory
@@ -87,7 +108,7 @@ export class Inbound {
           `the tail names ${replica}:${counter} without bytes, and the outbox has no such commit`,
         )
       }
-      if (own !== undefined) {
+      if (own !== undefined && !isUntold(this.#crdt, own, update)) {
         settled.push(counter)
         if (update !== null && !sameBytes(update, own.commit.update)) mustRebuild = true
       } else if (replica !== memory.replica) applied++
@@ -123,6 +144,7 @@ export class Inbound {
     const mustRebuild = !this.#areIn(snapshot, settled)
     this.#settle(settled)
     memory.ackedCounter = ackedCounter
+    this.#connection.noteMark(ackedCounter)
     memory.outbox.mendPrev(ackedCounter)
     const moves = cursor !== null && !isCovered(memory.applied, cursor)
     const steps: ReplicaStep[] = []
@@ -158,6 +180,7 @@ export class Inbound {
     )
     this.#settle(memory.outbox.countersUpTo(ackedCounter))
     memory.ackedCounter = ackedCounter
+    this.#connection.noteMark(ackedCounter)
     this.#replaceOutbox(outbox, failed)
     this.#feed.swap(document)
     const steps: ReplicaStep[] = [
@@ -218,6 +241,7 @@ export class Inbound {
     for (const counter of counters) {
       this.#memory.outbox.settle(counter)
       this.#memory.noteAcked(counter)
+      this.#connection.noteMark(counter)
     }
   }
 
@@ -271,8 +295,4 @@ function isCovered(applied: Cursor | null, cursor: Cursor): boolean {
 
 function unexpected(what: string): SyncError {
   return new SyncError('MESSAGE_UNEXPECTED', `${what}; reconnecting`)
-}
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -2,7 +2,7 @@
  * Mending: carries out on one channel what refusals ask for, and makes the document anew where the log holds other bytes
  * of a commit than ours. Begun when every push is answered, since only then is it known what the hub has (invariants 10, 11).
  */
-import { unreachable, type Counter, type ReplicaChannel } from '@rejoin/core'
+import { limits, parseHlc, unreachable, type Counter, type ReplicaChannel } from '@rejoin/core'
 import type { Pause } from './pause.ts'
 import type { PushWindow } from './push-window.ts'
 import { isMended, planRefusals, type CommitRefusal, type RefusalPlan } from './refusals.ts'
@@ -57,7 +57,9 @@ export class Mending {
   }
 
   noteRefusal(refusal: CommitRefusal): void {
-    this.#refusals.push(refusal)
+    // A clock that was wrong and is right now: the hub's will not come to that stamp in any time worth waiting for.
+    const final = refusal.code === 'HLC_AHEAD' && this.#isAhead(refusal.counter)
+    this.#refusals.push(final ? { ...refusal, retryable: false } : refusal)
   }
 
   /** The log holds other bytes of a commit than the document. */
@@ -92,6 +94,13 @@ export class Mending {
     this.#parts.log(`${plan.kind}: ${refusals.map(({ counter, code }) => `${counter} ${code}`).join(', ')}`)
     for (const { counter, code } of refusals) if (isMended(code)) this.#rebuilt.add(counter)
     return this.#carryOut(plan)
+  }
+
+  /** Whether by our own clock too the commit's stamp lies too far ahead. */
+  #isAhead(counter: Counter): boolean {
+    const { memory, clock } = this.#parts
+    const entry = memory.outbox.get(counter)
+    return entry !== undefined && parseHlc(entry.commit.hlc).ms - clock.now() > limits.hlcAheadMsMax
   }
 
   async #carryOut(plan: RefusalPlan): Promise<SessionEnd | null> {

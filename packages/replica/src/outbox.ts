@@ -96,11 +96,12 @@ export class Outbox {
     }
   }
 
-  markAcked(counter: Counter): void {
+  /** `inLog`: a commit of this id is; that it is this one is not known yet, so the receipt waits. */
+  markAcked(counter: Counter, what: 'ours' | 'inLog'): void {
     const entry = this.#entries.get(counter)
     if (entry === undefined) return
     this.#entries.set(counter, { ...entry, stage: 'acked' })
-    entry.receipt?.acked.resolve()
+    if (what === 'ours') entry.receipt?.acked.resolve()
   }
 
   /** The hub's word on its high-water mark: what is above it is not in its log, whatever was heard before. */

@@ -1,4 +1,4 @@
-/** A reset on its way: taken whole or not at all, and no larger than one message down may be (invariant 14). */
+/** A document on its way: taken whole or not at all, and no larger than one message down may be (invariant 14). */
 import { limits, SyncError, type Snapshot, type Tail } from '@rejoin/core'
 
 export class ResetBuffer {
@@ -26,7 +26,7 @@ export class ResetBuffer {
     if (this.#bytes <= limits.messageDownBytesMax) return
     throw new SyncError(
       'MESSAGE_TOO_LARGE',
-      `a reset of more than ${limits.messageDownBytesMax} bytes is not taken`,
+      `a document of more than ${limits.messageDownBytesMax} bytes is not taken`,
     )
   }
 }

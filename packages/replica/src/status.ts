@@ -2,6 +2,7 @@
 import {
   nextReplicaState,
   type Clock,
+  type Counter,
   type Cursor,
   type ReplicaEvent,
   type ReplicaState,
@@ -56,12 +57,19 @@ export class Connection {
     this.#notes = { ...this.#notes, lastAttemptAt: this.#clock.now() }
   }
 
+  /** The hub has said that it has our commits up to `counter`. */
+  noteMark(counter: Counter): void {
+    this.#notes = { ...this.#notes, ackedCounter: Math.max(this.#notes.ackedCounter, counter) }
+  }
+
   noteSuccess(): void {
     this.#notes = { ...this.#notes, lastSuccessAt: this.#clock.now(), lastError: null }
     this.changed()
   }
 
-  noteFailure({ code, message }: SyncError): void {
+  /** That the replica's id is taken stays the news until a hub says otherwise, also through hubs that are away. */
+  noteFailure({ code, message, retryable }: SyncError): void {
+    if (retryable && this.#notes.lastError?.code === 'REPLICA_TAKEN') return
     this.#notes = { ...this.#notes, lastError: { code, message } }
     this.changed()
   }

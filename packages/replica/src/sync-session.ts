@@ -77,7 +77,7 @@ export class SyncSession {
     } catch (cause) {
       const error = asSyncError(cause, 'MESSAGE_UNEXPECTED', 'the exchange failed')
       this.#channel.close({ code: error.code, message: error.message })
-      return { kind: 'failed', error, waitMs: null }
+      return endOfError(error)
     } finally {
       this.#over.abort()
     }
@@ -104,7 +104,7 @@ export class SyncSession {
   }
 
   #greet(): void {
-    const { memory, domain, namespace } = this.#parts
+    const { memory, domain, namespace, connection } = this.#parts
     this.#channel.send({
       type: 'Hello',
       namespace,
@@ -112,12 +112,14 @@ export class SyncSession {
       domainVersion: domain.version,
       replica: memory.replica,
       cursor: memory.cursor,
-      ackedCounter: memory.ackedCounter,
+      // Only what a hub has said: the mark in memory may be a guess, and would be taken for proof of lost history.
+      ackedCounter: connection.notes.ackedCounter,
       capabilities: ['delta'],
     })
     // The answer will not be heard before everything was said.
     if (this.#channel.oneShot) {
-      this.push()
+      // Who found its id taken asks first whether it still is.
+      if (connection.notes.lastError?.code !== 'REPLICA_TAKEN') this.push()
       this.#said = true
       this.#channel.end()
     }
@@ -208,7 +210,7 @@ export class SyncSession {
   }
 
   async #takeAck({ counter, duplicate }: Ack): Promise<void> {
-    const { memory, tally } = this.#parts
+    const { memory, tally, connection } = this.#parts
     this.#watch.heard()
     const commit = this.#window.answered(counter)
     // A reset came between, but the hub has taken the old bytes: made without a base, they fit every epoch.
@@ -216,8 +218,10 @@ export class SyncSession {
       memory.outbox.restore(commit)
       this.#mending.requireRebuild()
     }
-    memory.outbox.markAcked(counter)
+    // What stands there already may be a twin's: whose it is shows when the log brings it.
+    memory.outbox.markAcked(counter, duplicate ? 'inLog' : 'ours')
     memory.noteAcked(counter)
+    connection.noteMark(counter)
     if (!duplicate) tally.pushed++
     this.#pause.reset()
     await this.#goOn()
@@ -236,9 +240,9 @@ export class SyncSession {
     await this.#goOn()
   }
 
-  /** Mends where that is due, but not during a reset, which makes everything anew itself. Then pushing goes on. */
+  /** Mends where that is due, but not during a catch-up: a reset makes everything anew itself. Then pushing goes on. */
   async #goOn(): Promise<void> {
-    if (this.#mending.isDue && !this.#catchUp.isReset) {
+    if (this.#mending.isDue && this.caughtUp) {
       const end = await this.#mending.mend()
       if (end !== null) this.#end = end
     }

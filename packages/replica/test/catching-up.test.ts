@@ -1,4 +1,4 @@
-import { SyncError } from '@rejoin/core'
+import { limits, SyncError } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { MapReplicaStore, VirtualClock } from '@rejoin/testkit'
 import { describe, expect, test } from 'vitest'
@@ -21,6 +21,10 @@ import {
   until,
   welcome,
 } from './support.ts'
+import { CatchUp } from '../src/catch-up.ts'
+import { broughtNothing } from '../src/inbound.ts'
+import { PendingWrites } from '../src/pending-writes.ts'
+import type { SessionParts } from '../src/session-parts.ts'
 
 async function live(store: MapReplicaStore = new MapReplicaStore()) {
   const clock = new VirtualClock(1)
@@ -246,7 +250,7 @@ describe('a live replica', () => {
         { replica: replica.id, counter: 1, update: a?.update ?? null },
         { replica: replica.id, counter: 2, update: b?.update ?? null },
       ),
-      caughtUp(cursor(2), 2),
+      caughtUp(cursor(2), 2, b?.hlc),
     )
     await Promise.all(receipts.map(({ acked }) => acked))
     expect(await again.pushes()).toEqual([])
@@ -287,7 +291,7 @@ describe('a live replica', () => {
     again.say(
       welcome('snapshot'),
       { type: 'Snapshot', cursor: cursor(4), snapshot: replica.encode() },
-      caughtUp(cursor(4), 1),
+      caughtUp(cursor(4), 1, replica.outbox[0]?.hlc),
     )
     await until('settled', () => replica.status.pending === 0)
     expect(replica.clientId).toBe(clientId)
@@ -323,7 +327,7 @@ describe('a live replica', () => {
         path === 'tail'
           ? tail(cursor(2), { replica: replica.id, counter: 1, update: old })
           : { type: 'Snapshot', cursor: cursor(2), snapshot: peer.document.encode() },
-        caughtUp(cursor(2), 1),
+        caughtUp(cursor(2), 1, replica.outbox[0]?.hlc),
       )
       const last = await again.next('Push')
       expect(last.commits.map(({ counter, prev }) => [counter, prev])).toEqual([[2, 1]])
@@ -349,6 +353,29 @@ describe('a live replica', () => {
     expect(stored?.cursor).toEqual(cursor(4))
     const again = await openTodo({ store: store.crash() })
     expect(bytesOf(again)).toBe(bytesOf(replica))
+  })
+
+  test('[4] a fold leaves commits that the hub has not acknowledged out of the base', async () => {
+    const store = new ShakyStore()
+    const { replica, line, clock } = await live(store)
+    const peer = new Peer(clock)
+    await replica.apply(listAdded('mine')).saved
+    line.say(welcome('tail'))
+    for (let i = 1; i <= 4; i++) {
+      line.say(tail(cursor(i), peer.commit(listAdded('a'), itemSet('a', 'x', String(i).repeat(30_000)))))
+    }
+    line.say(caughtUp(cursor(4)))
+    await line.next('Push')
+    await until('folded', () => store.recorded.includes('snapshot'))
+    await replica.flush()
+    await turn()
+    const stored = await store.load()
+    expect(stored?.outbox).toHaveLength(1)
+    expect(yjsCrdt.updates.digest(stored?.base ?? [])).toBe(yjsCrdt.updates.digest([peer.document.encode()]))
+    // What is refused is gone, since the base never had it.
+    line.say(refused(1, 'ENTRY_UNEXPLAINED'))
+    await until('rejected', () => replica.rejected.length === 1)
+    expect(replica.tables.lists.has('mine')).toBe(false)
   })
 
   test('waits longer and longer for a hub that is away, and comes back', async () => {
@@ -443,6 +470,7 @@ describe('a live replica', () => {
       lastAttemptAt: clock.now(),
       lastSuccessAt: clock.now(),
       lastError: null,
+      ackedCounter: 0,
     })
     await until('said goodbye', () => line.ended)
     expect(line.heard.at(-1)).toEqual({ type: 'Bye' })
@@ -480,4 +508,35 @@ describe('a live replica', () => {
     await line.next('Awareness')
     expect(await codeOf(replica.flush())).toBe('no error')
   })
+})
+
+test('[14] while the store fails, catching up takes no more than one message down may be', async () => {
+  const clock = new VirtualClock(1)
+  const store = new ShakyStore()
+  store.failing = new SyncError('STORE_FULL', 'full')
+  const writes = new PendingWrites(store, clock, () => {})
+  const taken: string[] = []
+  const inbound = {
+    checkTail: () => {},
+    tail: () => {
+      taken.push('tail')
+      return broughtNothing
+    },
+  }
+  // Of a session's parts those that a catch-up works with.
+  const catchUp = new CatchUp({ writes, inbound } as unknown as SessionParts)
+  catchUp.begin({ type: 'Welcome', path: 'tail', why: '' })
+  const message = { type: 'Tail', cursor: cursor(1), commits: [] } as const
+  const waits = (bytes: number): void =>
+    writes.add([{ kind: 'snapshot', snapshot: new Uint8Array(bytes), cursor: cursor(1), hlc: null }])
+  waits(limits.messageDownBytesMax)
+  catchUp.tail({ ...message, commits: [] })
+  expect(taken).toEqual(['tail'])
+  waits(1)
+  expect(() => catchUp.tail({ ...message, commits: [] })).toThrow(/too much waits for the store/)
+  expect(() =>
+    catchUp.snapshot({ type: 'Snapshot', cursor: cursor(2), snapshot: new Uint8Array(0) }),
+  ).toThrow(/too much waits for the store/)
+  expect(taken).toEqual(['tail'])
+  writes.close()
 })

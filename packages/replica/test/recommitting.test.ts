@@ -276,6 +276,99 @@ describe('a refusal that may pass', () => {
   })
 })
 
+describe('what a commit replaced', () => {
+  test('[10] by a refused commit in the middle is replaced by the next, which had seen it gone, however often it is made anew', async () => {
+    const { replica, line, store } = await live()
+    replica.apply(listAdded('a'))
+    replica.apply(titled('x', 'bad'))
+    replica.apply(titled('x', 'good'))
+    await line.next('Push')
+    line.say(ack(1), refused(2, 'ENTRY_UNEXPLAINED'), refused(3, 'PUSH_GAP'))
+    expect((await line.next('Push')).commits).toMatchObject([{ counter: 3, prev: 1 }])
+    expect(replica.tables.lists.get('x')).toEqual({ title: 'good' })
+    expect(replica.conflicts()).toEqual([])
+    line.say(refused(3, 'CLIENT_TAKEN'))
+    expect((await line.next('Push')).commits).toMatchObject([{ counter: 3, prev: 1 }])
+    expect(replica.tables.lists.get('x')).toEqual({ title: 'good' })
+    expect(replica.conflicts()).toEqual([])
+    await replica.flush()
+    expect((await openTodo({ store: store.crash() })).conflicts()).toEqual([])
+  })
+
+  test('[10] is not what others wrote meanwhile: a commit made anew for a taken client id leaves an older concurrent one as a conflict', async () => {
+    const { replica, line, clock, peer } = await live()
+    const other = new Peer(clock, 'Q', 7000, [peer.document.encode()])
+    const theirs = other.commit(titled('x', 'theirs'))
+    clock.advance(1000)
+    replica.apply(titled('x', 'mine'))
+    await line.next('Push')
+    line.say(tail(cursor(2), theirs))
+    await until('theirs', () => replica.status.cursor?.seq === 2)
+    const conflicts = replica.conflicts()
+    expect(conflicts).toMatchObject([{ kind: 'concurrent', table: 'lists', key: ['x'], field: 'title' }])
+    line.say(refused(1, 'CLIENT_TAKEN'))
+    const push = await line.next('Push')
+    expect(replica.conflicts()).toEqual(conflicts)
+    expect(replica.conflicts()[0]?.choices.map(({ value }) => value)).toEqual(['mine', 'theirs'])
+    // And so it is for those who receive it.
+    other.document.apply(push.commits.map(({ update }) => update))
+    const values = other.document.read('lists', ['x', 'title']).map(({ value }) => value)
+    expect(values).toHaveLength(2)
+    expect(new Set(values)).toEqual(new Set(['mine', 'theirs']))
+  })
+})
+
+describe('a stamp far ahead', () => {
+  test('[11] of a clock that was wrong and is right now goes to rejected instead of blocking the outbox', async () => {
+    const store = new MapReplicaStore()
+    const wrong = new VirtualClock(1, Date.UTC(2036, 0, 1))
+    const before = await openTodo({ store, clock: wrong })
+    await before.apply(listAdded('a')).saved
+    const clock = new VirtualClock(2)
+    const hub = new ScriptedHub(clock)
+    const killed = store.crash()
+    const replica = await openTodo({ store: killed, clock, dial: hub.dial })
+    const line = await hub.line(0)
+    line.say(welcome('unknown'), caughtUp(null))
+    await line.next('Push')
+    // Of other refusals the stamp says nothing.
+    line.say(refused(1, 'RATE_LIMITED', 5_000))
+    await turn()
+    expect(replica.rejected).toEqual([])
+    clock.advance(6_000)
+    await line.next('Push')
+    line.say(refused(1, 'HLC_AHEAD', 5_000))
+    await until('rejected', () => replica.rejected.length === 1)
+    expect(replica.rejected).toMatchObject([{ commit: { id: { counter: 1 } }, code: 'HLC_AHEAD' }])
+    expect(replica.status).toMatchObject({ state: 'live', pending: 0, rejected: 1 })
+    expect(replica.tables.lists.has('a')).toBe(false)
+    await replica.flush()
+    expect(await killed.load()).toMatchObject({ outbox: [], rejected: [{ code: 'HLC_AHEAD' }] })
+    // The stamps of this replica stay ahead, so what follows is refused too, and seen to be.
+    replica.apply(listAdded('b'))
+    expect((await line.next('Push')).commits).toMatchObject([{ counter: 2, prev: 0 }])
+    line.say(refused(2, 'HLC_AHEAD', 5_000))
+    await until('rejected too', () => replica.rejected.length === 2)
+  })
+
+  test('is sent again while our own clock agrees with it', async () => {
+    const store = new MapReplicaStore()
+    const clock = new VirtualClock(1)
+    const before = await openTodo({ store, clock: new VirtualClock(1, clock.now() + limits.hlcAheadMsMax) })
+    await before.apply(listAdded('a')).saved
+    const hub = new ScriptedHub(clock)
+    const replica = await openTodo({ store: store.crash(), clock, dial: hub.dial })
+    const line = await hub.line(0)
+    line.say(welcome('unknown'), caughtUp(null))
+    await line.next('Push')
+    line.say(refused(1, 'HLC_AHEAD', 5_000))
+    await turn()
+    clock.advance(6_000)
+    expect((await line.next('Push')).commits).toMatchObject([{ counter: 1 }])
+    expect(replica.rejected).toEqual([])
+  })
+})
+
 describe('a reset', () => {
   test('[7] [9] [10] settles first, recommits the rest onto the new epoch, and is one change for the app', async () => {
     const { replica, line, store, hub, clock } = await live()
@@ -310,7 +403,7 @@ describe('a reset', () => {
     expect(heard).toEqual([])
     const during = replica.apply(listAdded('d', 'during'))
     const later = rebuilt.commit(listAdded('l', 'later'))
-    again.say(tail(cursor(21, 8), later), caughtUp(cursor(21, 8), 1))
+    again.say(tail(cursor(21, 8), later), caughtUp(cursor(21, 8), 1, stamps[0]))
     const anew = await again.next('Push')
     await settled.acked
     expect(anew.epoch).toBe(8)

@@ -13,6 +13,7 @@ import {
   type Cursor,
   type Dial,
   type DownMessage,
+  type Hlc,
   type HubChannel,
   type OpOf,
   type ReplicaChannel,
@@ -127,6 +128,16 @@ export class ShakyStore extends MapReplicaStore {
   }
 }
 
+export function asOneShot(channel: ReplicaChannel): ReplicaChannel {
+  return new Proxy(channel, {
+    get: (target, name) => {
+      if (name === 'oneShot') return true
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
 /** The hub's end of each channel that a replica opens; the test says what it answers. */
 export class ScriptedHub {
   readonly lines: HubLine[] = []
@@ -146,14 +157,7 @@ export class ScriptedHub {
       accept: (channel) => this.lines.push(new HubLine(channel, () => connection.cut())),
     })
     const channel = connection.open()
-    if (!this.#oneShot) return channel
-    return new Proxy(channel, {
-      get: (target, name) => {
-        if (name === 'oneShot') return true
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? value.bind(target) : value
-      },
-    }) satisfies ReplicaChannel
+    return this.#oneShot ? asOneShot(channel) : channel
   }
 
   /** The next channel after `index` others, with its `Hello` read. */
@@ -224,10 +228,15 @@ export const welcome = (path: 'live' | 'tail' | 'snapshot' | 'reset' | 'unknown'
   path,
   why: `${path} it is`,
 })
-export const caughtUp = (at: Cursor | null, ackedCounter = 0): DownMessage => ({
+export const caughtUp = (
+  at: Cursor | null,
+  ackedCounter = 0,
+  ackedHlc: Hlc | null | undefined = null,
+): DownMessage => ({
   type: 'CaughtUp',
   cursor: at,
   ackedCounter,
+  ackedHlc,
 })
 export const tail = (at: Cursor, ...commits: TailCommit[]): DownMessage => ({
   type: 'Tail',

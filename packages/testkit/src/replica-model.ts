@@ -111,7 +111,7 @@ function created(identity: ReplicaIdentity): ReplicaModel {
     updates: [],
     outbox: new Map(),
     rejected: new Map(),
-    notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null },
+    notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null, ackedCounter: 0 },
   }
 }
 

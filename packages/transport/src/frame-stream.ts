@@ -8,6 +8,9 @@ export const FRAMES_TYPE = 'application/vnd.rejoin.frames'
 /** Bytes of one request: what may be pushed without an answer, for a few namespaces. A hub answers more with 413. */
 export const BODY_BYTES_MAX = 4 * limits.pushUnansweredBytesMax
 
+/** Bytes copied into one piece of memory. */
+const BLOCK_BYTES = 64 * 1024
+
 /** A length of at most `limits.frameBytesMax` takes no more. */
 const LENGTH_BYTES_MAX = 3
 
@@ -21,10 +24,20 @@ export function prefixed(frame: Uint8Array): Uint8Array {
 export class FrameStream {
   #chunks: Uint8Array[] = []
   #bytes = 0
+  /** Where the next chunk is copied to, behind the last one. */
+  #block: Uint8Array = new Uint8Array()
+  #blockBytes = 0
 
+  /** Copies: kept as it is, a chunk of one byte would cost an object, and keep what the network has read along with it. */
   push(chunk: Uint8Array): void {
-    this.#chunks.push(chunk)
+    if (this.#block.length - this.#blockBytes < chunk.length) {
+      this.#block = new Uint8Array(Math.max(BLOCK_BYTES, chunk.length))
+      this.#blockBytes = 0
+    }
+    this.#block.set(chunk, this.#blockBytes)
+    this.#blockBytes += chunk.length
     this.#bytes += chunk.length
+    this.#append(this.#block.subarray(this.#blockBytes - chunk.length, this.#blockBytes))
   }
 
   /** The next whole frame, or null until more is pushed. @throws SyncError MESSAGE_MALFORMED or MESSAGE_TOO_LARGE */
@@ -50,6 +63,18 @@ export class FrameStream {
   /** @throws SyncError MESSAGE_MALFORMED where a body ends amid a frame. */
   end(): void {
     if (this.#bytes > 0) throw new SyncError('MESSAGE_MALFORMED', 'a body ends amid a frame')
+  }
+
+  /** Pieces of one block that stand next to each other become one. */
+  #append(piece: Uint8Array): void {
+    const last = this.#chunks.at(-1)
+    if (last?.buffer !== piece.buffer) this.#chunks.push(piece)
+    else
+      this.#chunks[this.#chunks.length - 1] = new Uint8Array(
+        last.buffer,
+        last.byteOffset,
+        last.length + piece.length,
+      )
   }
 
   #peek(length: number): Uint8Array {

@@ -80,7 +80,14 @@ export const downMessage: fc.Arbitrary<DownMessage> = fc.oneof(
         groups.flatMap(([id, commits]) => commits.map((commit) => ({ replica: id, ...commit }))),
       ),
   }),
-  fc.record({ type: fc.constant('CaughtUp' as const), cursor: nullable(cursor), ackedCounter: count }),
+  fc
+    .record({
+      type: fc.constant('CaughtUp' as const),
+      cursor: nullable(cursor),
+      ackedCounter: count,
+      stamp: hlc,
+    })
+    .map(({ stamp, ...rest }) => ({ ...rest, ackedHlc: rest.ackedCounter === 0 ? null : stamp })),
   fc.record({ type: fc.constant('Ack' as const), counter, seq: count, duplicate: fc.boolean() }),
   fc.record({
     type: fc.constant('Refused' as const),

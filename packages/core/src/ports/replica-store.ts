@@ -24,6 +24,8 @@ export interface SyncNotes {
   readonly lastAttemptAt: number | null
   readonly lastSuccessAt: number | null
   readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
+  /** Our highest counter that a hub said it has, 0 for none: proof for a hub that has lost it since. */
+  readonly ackedCounter: Counter
 }
 
 export interface StoredReplica {

@@ -34,7 +34,12 @@ export interface ReplicaMeta {
   readonly nextUpdate: number
 }
 
-export const noNotes: SyncNotes = { lastAttemptAt: null, lastSuccessAt: null, lastError: null }
+export const noNotes: SyncNotes = {
+  lastAttemptAt: null,
+  lastSuccessAt: null,
+  lastError: null,
+  ackedCounter: 0,
+}
 
 export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array {
   return encoding.encode((encoder) => {
@@ -49,6 +54,7 @@ export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array 
     writeTime(encoder, meta.notes.lastSuccessAt)
     writeOptional(encoder, meta.notes.lastError?.code ?? null)
     encoding.writeVarString(encoder, meta.notes.lastError?.message ?? '')
+    encoding.writeVarUint(encoder, meta.notes.ackedCounter)
     encoding.writeVarUint(encoder, meta.batches)
     encoding.writeVarUint(encoder, meta.nextUpdate)
     encoding.writeVarUint(encoder, inventory.count)
@@ -73,6 +79,7 @@ export function decodeMeta(key: string, body: Uint8Array): { meta: ReplicaMeta; 
       lastAttemptAt: readTime(decoder),
       lastSuccessAt: readTime(decoder),
       lastError: readLastError(key, decoder),
+      ackedCounter: decoding.readVarUint(decoder),
     },
     batches: decoding.readVarUint(decoder),
     nextUpdate: decoding.readVarUint(decoder),

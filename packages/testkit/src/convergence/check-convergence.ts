@@ -121,7 +121,7 @@ function stepArbitrary<D extends AnyDomain>(
       arbitrary: fc.record({ kind: fc.constant('exchange'), replica, cutAfter: fc.constant(null) }),
     },
     {
-      weight: 3,
+      weight: 6,
       arbitrary: fc.record({ kind: fc.constant('exchange'), replica, cutAfter: fc.nat({ max: 6 }) }),
     },
     { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart'), replica }) },

@@ -106,6 +106,9 @@ function stepOf({ kind, size }: Sketch, steps: readonly ReplicaStep[]): ReplicaS
     case 'discard':
       return { kind, counter: [...(model?.rejected.keys() ?? [])][0] ?? 1 }
     case 'notes':
-      return { kind, notes: { lastAttemptAt: place, lastSuccessAt: null, lastError: null } }
+      return {
+        kind,
+        notes: { lastAttemptAt: place, lastSuccessAt: null, lastError: null, ackedCounter: place },
+      }
   }
 }

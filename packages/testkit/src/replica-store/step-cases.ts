@@ -45,7 +45,7 @@ export function stepCases(open: OpenReplicaStore): Cases {
           updateBytes: 0,
           outbox: [],
           rejected: [],
-          notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null },
+          notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null, ackedCounter: 0 },
         })
       }),
 
@@ -206,10 +206,16 @@ export function stepCases(open: OpenReplicaStore): Cases {
               lastAttemptAt: 1_790_000_000_123,
               lastSuccessAt: null,
               lastError: { code: 'HUB_UNREACHABLE', message: 'no answer' },
+              ackedCounter: 0,
             },
           },
         ],
-        [{ kind: 'notes', notes: { lastAttemptAt: 1_790_000_000_456.5, lastSuccessAt: 0, lastError: null } }],
+        [
+          {
+            kind: 'notes',
+            notes: { lastAttemptAt: 1_790_000_000_456.5, lastSuccessAt: 0, lastError: null, ackedCounter: 7 },
+          },
+        ],
       ]),
 
     'nothing can be recorded before the replica is created': () =>

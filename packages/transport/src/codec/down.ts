@@ -1,8 +1,10 @@
 /** Fields of the messages down, byte by byte as `docs/PROTOCOL.md` lists them. */
 import {
+  assert,
   limits,
   unreachable,
   type CatchUpPath,
+  type CaughtUp,
   type Closing,
   type DownMessage,
   type Refused,
@@ -58,8 +60,7 @@ export function writeDown(out: Writer, message: DownMessage): void {
     case 'Tail':
       return writeTail(out, message)
     case 'CaughtUp':
-      writeCursor(out, message.cursor)
-      return out.uint(message.ackedCounter)
+      return writeCaughtUp(out, message)
     case 'Ack':
       out.uint(message.counter)
       out.uint(message.seq)
@@ -90,7 +91,7 @@ export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
     case 'Tail':
       return readTail(from)
     case 'CaughtUp':
-      return { type, cursor: readCursor(from), ackedCounter: from.uint('ackedCounter') }
+      return readCaughtUp(from)
     case 'Ack':
       return {
         type,
@@ -156,6 +157,29 @@ function writeOptionalBytes(out: Writer, bytes: Uint8Array | null): void {
 function readOptionalBytes(from: Reader): Uint8Array | null {
   const length = from.uint('update')
   return length === 0 ? null : from.raw(length - 1, 'update').slice()
+}
+
+/** A counter above 0 is its own flag: the stamp of that commit follows it, and nothing follows 0. */
+function writeCaughtUp(out: Writer, caughtUp: CaughtUp): void {
+  const { cursor, ackedCounter, ackedHlc } = caughtUp
+  assert(
+    (ackedHlc === null) === (ackedCounter === 0),
+    `an acknowledged counter has its stamp: ${ackedCounter}`,
+  )
+  writeCursor(out, cursor)
+  out.uint(ackedCounter)
+  if (ackedHlc !== null) out.ascii(ackedHlc)
+}
+
+function readCaughtUp(from: Reader): CaughtUp {
+  const cursor = readCursor(from)
+  const ackedCounter = from.uint('ackedCounter')
+  return {
+    type: 'CaughtUp',
+    cursor,
+    ackedCounter,
+    ackedHlc: ackedCounter === 0 ? null : from.hlc('ackedHlc'),
+  }
 }
 
 function writeRefused(out: Writer, refused: Refused): void {

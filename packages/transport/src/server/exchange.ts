@@ -4,7 +4,7 @@
  */
 import { asSyncError, limits, SyncError, type Clock, type CloseReason, type HubChannel } from '@rejoin/core'
 import { hubConnection } from '../sides.ts'
-import { BODY_BYTES_MAX, FrameStream, prefixed } from '../frame-stream.ts'
+import { prefixed, type FrameStream } from '../frame-stream.ts'
 import { after, type Socket, type SocketHandler } from '../socket.ts'
 
 export interface ExchangeOptions {
@@ -18,22 +18,6 @@ export interface Exchange {
   readonly answer: Promise<ReadableStream<Uint8Array>>
   close(reason: CloseReason): void
   readonly closed: Promise<void>
-}
-
-/** The bytes of a request, bounded while they come in. @throws SyncError MESSAGE_TOO_LARGE */
-export async function readBody(
-  body: ReadableStream<Uint8Array> | null,
-  announced: number,
-): Promise<FrameStream> {
-  if (announced > BODY_BYTES_MAX) throw tooLarge()
-  const frames = new FrameStream()
-  let bytes = 0
-  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length
-    if (bytes > BODY_BYTES_MAX) throw tooLarge()
-    frames.push(chunk)
-  }
-  return frames
 }
 
 export function exchange(request: FrameStream, options: ExchangeOptions): Exchange {
@@ -192,11 +176,4 @@ class AnswerSocket implements Socket {
     this.#onResume()
     this.#wanted?.()
   }
-}
-
-function tooLarge(): SyncError {
-  return new SyncError(
-    'MESSAGE_TOO_LARGE',
-    `a request has at most ${BODY_BYTES_MAX} bytes: push less at a time`,
-  )
 }

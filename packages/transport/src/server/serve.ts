@@ -2,17 +2,19 @@
  * Serves a hub on one port: live sockets on `/v1/live`, one-shot exchanges on `POST /v1/sync`, `/healthz` and `/readyz`.
  * A hub without authentication listens on loopback only. Closing is orderly and ends within `CLOSE_MS_MAX`.
  */
-import type { Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { asSyncError, SyncError, type Clock, type CloseReason, type HubChannel } from '@rejoin/core'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { FRAMES_TYPE } from '../frame-stream.ts'
+import { FRAMES_TYPE, type FrameStream } from '../frame-stream.ts'
 import { SYNC_PATH } from '../hub-url.ts'
 import { after } from '../socket.ts'
-import { exchange, readBody, type Exchange } from './exchange.ts'
+import { readBody } from './body.ts'
+import { exchange, type Exchange } from './exchange.ts'
 import { Gate, isLoopback, requestOf, type Authenticate } from './gate.ts'
+import { Intake, type Place } from './intake.ts'
 import { LiveSockets } from './live.ts'
 import type { ServerLog } from './log.ts'
 import { refusal, refusalFor } from './refuse.ts'
@@ -51,7 +53,13 @@ export interface HubServer {
 }
 
 /** @throws SyncError PORT_IN_USE, FORBIDDEN (beyond loopback without authentication, or no right to the port), INPUT_INVALID */
-export async function serveHub<Principal = 'anonymous'>(
+export function serveHub<Principal = 'anonymous'>(options: ServeHubOptions<Principal>): Promise<HubServer> {
+  return serveHubWith(new Intake(), options)
+}
+
+/** `serveHub` with its HTTP requests counted by `intake`. */
+export async function serveHubWith<Principal = 'anonymous'>(
+  intake: Intake,
   options: ServeHubOptions<Principal>,
 ): Promise<HubServer> {
   const { host, authenticate, origins } = options
@@ -61,7 +69,7 @@ export async function serveHub<Principal = 'anonymous'>(
       `a hub without authentication listens on loopback only, not on ${host}: use 127.0.0.1, or give \`authenticate\``,
     )
   }
-  const service = new HubService(options, new Gate<Principal>({ authenticate, origins }))
+  const service = new HubService(options, new Gate<Principal>({ authenticate, origins }), intake)
   await service.listen()
   return { url: service.url, close: () => service.close() }
 }
@@ -69,6 +77,7 @@ export async function serveHub<Principal = 'anonymous'>(
 class HubService<Principal> {
   readonly #options: ServeHubOptions<Principal>
   readonly #gate: Gate<Principal>
+  readonly #intake: Intake
   readonly #log: ServerLog
   readonly #server: Server
   readonly #live: LiveSockets<Principal>
@@ -77,10 +86,11 @@ class HubService<Principal> {
   readonly #answers = new Set<Promise<void>>()
   #closed: Promise<void> | null = null
 
-  constructor(options: ServeHubOptions<Principal>, gate: Gate<Principal>) {
+  constructor(options: ServeHubOptions<Principal>, gate: Gate<Principal>, intake: Intake) {
     const { clock, accept } = options
     this.#options = options
     this.#gate = gate
+    this.#intake = intake
     this.#log = options.log ?? (() => {})
     this.#live = new LiveSockets({ clock, gate, accept, log: this.#log })
     // Without HTTP/2 options the adapter makes a plain HTTP/1 server.
@@ -94,8 +104,8 @@ class HubService<Principal> {
       },
     }) as Server
     this.#server.maxConnections = SOCKETS_MAX
-    this.#server.on('request', (_, response: ServerResponse) => {
-      const over = new Promise<void>((resolve) => response.once('close', resolve))
+    this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const over = new Promise<void>((resolve) => onceAnswered(request, response, resolve))
       this.#answers.add(over)
       void over.then(() => this.#answers.delete(over))
     })
@@ -151,8 +161,8 @@ class HubService<Principal> {
   #app(): Hono<{ Bindings: HttpBindings; Variables: { principal: Principal | 'anonymous' } }> {
     const app = new Hono<{ Bindings: HttpBindings; Variables: { principal: Principal | 'anonymous' } }>()
     app.onError((error, c) => {
-      const { status, body } = refusalFor(error, this.#log)
-      return c.json(body, status)
+      const { status, body, headers } = refusalFor(error, this.#log)
+      return c.json(body, status, { ...headers })
     })
     app.notFound((c) =>
       c.json({ code: 'MESSAGE_UNKNOWN', message: 'a hub answers at /v1/sync and /v1/live' }, 404),
@@ -175,27 +185,47 @@ class HubService<Principal> {
     app.post(`/${SYNC_PATH}`, async (c) => {
       const principal = await this.#gate.admit(requestOf(c.env.incoming))
       if (this.#closed !== null) throw new SyncError('HUB_CLOSING', 'the hub is closing: try again later')
-      const body = await this.#sync(c.req.raw.body, Number(c.req.header('content-length') ?? 0), principal)
+      const announced = Number(c.req.header('content-length') ?? 0)
+      const place = this.#intake.enter(announced)
+      onceAnswered(c.env.incoming, c.env.outgoing, () => place.leave())
+      const request = await readBody(c.env.incoming, announced, place)
+      const body = await this.#answer(request, place, principal)
       return c.body(body, 200, { 'content-type': FRAMES_TYPE, 'cache-control': 'no-store' })
     })
     return app
   }
 
-  async #sync(
-    body: ReadableStream<Uint8Array> | null,
-    announced: number,
+  /** What the request pushes counts as held until every channel of it is closed. */
+  #answer(
+    request: FrameStream,
+    place: Place,
     principal: Principal | 'anonymous',
   ): Promise<ReadableStream<Uint8Array>> {
-    const request = await readBody(body, announced)
     const open = exchange(request, {
       clock: this.#options.clock,
       accept: (channel) => this.#options.accept(channel, principal),
       onFault: (error) => this.#log({ event: 'fault', error }),
     })
     this.#exchanges.add(open)
-    void open.closed.then(() => this.#exchanges.delete(open))
-    return await open.answer
+    place.onEvicted = ({ code, message }) => open.close({ code, message })
+    void open.closed.then(() => {
+      place.release()
+      this.#exchanges.delete(open)
+    })
+    return open.answer
   }
+}
+
+/** Acts once, when the answer has been given or its caller has gone. A queued answer of a lost socket does not close. */
+function onceAnswered(request: IncomingMessage, response: ServerResponse, act: () => void): void {
+  const { socket } = request
+  const done = () => {
+    response.off('close', done)
+    socket.off('close', done)
+    act()
+  }
+  response.on('close', done)
+  socket.on('close', done)
 }
 
 function whyNotListening(error: NodeJS.ErrnoException, host: string, port: number): SyncError {
