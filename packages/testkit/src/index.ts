@@ -12,6 +12,7 @@ export {
   type OpArbitraries,
   type Step,
 } from './convergence/check-convergence.ts'
+export { crdtSuite, type CrdtSuiteOptions } from './crdt-suite.ts'
 export { checkSettled, type Finding } from './convergence/checkers.ts'
 export {
   type ApplyOutcome,
