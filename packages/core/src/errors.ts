@@ -16,6 +16,7 @@ export const errorCodes = {
   REPLICA_CLOSED: { retryable: false },
   COMMIT_TOO_LARGE: { retryable: false },
   INPUT_INVALID: { retryable: false },
+  INTERRUPTED: { retryable: true },
 
   // What a hub refuses
   NAMESPACE_INVALID: { retryable: false },

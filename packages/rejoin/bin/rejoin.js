@@ -7,6 +7,8 @@ const built = new URL('../dist/cli/main.js', import.meta.url)
 if (existsSync(built)) {
   const { main } = await import('../dist/cli/main.js')
   process.exitCode = await main(process.argv.slice(2))
+  // Stores are closed and all is said by now: a connection still taking its leave must not hold the shell.
+  process.stdout.write('', () => setTimeout(() => process.exit(), 500).unref())
 } else {
   console.error('rejoin is not built yet: run `npm run build` in the workspace first')
   process.exitCode = 1

@@ -1,4 +1,6 @@
 /** Ctrl-C and `kill` as an abort signal: the first ends a command cleanly, a second one at once. */
+import { SyncError } from '@rejoin/core'
+
 export interface Interrupt {
   readonly signal: AbortSignal
   /** Resolves when the command is asked to stop. */
@@ -11,7 +13,7 @@ export function listenForInterrupt(): Interrupt {
   const asked = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve()))
   const stop = (): void => {
     if (controller.signal.aborted) process.exit(1)
-    controller.abort()
+    controller.abort(interrupted())
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
@@ -23,4 +25,30 @@ export function listenForInterrupt(): Interrupt {
       process.off('SIGTERM', stop)
     },
   }
+}
+
+/**
+ * Waits for `work`, or for Ctrl-C. Then `undo` is awaited, which ends the work and keeps what was saved.
+ * @throws SyncError INTERRUPTED, or what the work throws.
+ */
+export async function interruptible<T>(work: () => Promise<T>, undo: () => Promise<void>): Promise<T> {
+  const interrupt = listenForInterrupt()
+  try {
+    const working = work()
+    const first = await Promise.race([working.then((value) => ({ value })), interrupt.asked])
+    if (first !== undefined) return first.value
+    // What the work says of its end is of no interest any more.
+    working.catch(() => {})
+    await undo()
+    throw interrupted()
+  } finally {
+    interrupt.release()
+  }
+}
+
+function interrupted(): SyncError {
+  return new SyncError(
+    'INTERRUPTED',
+    'interrupted; what was saved is kept, and running it again goes on from there',
+  )
 }

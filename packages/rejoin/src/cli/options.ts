@@ -6,6 +6,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { checkNamespace, SyncError, type AnyDomain } from '@rejoin/core'
 import { intents } from '@rejoin/intents'
 import { openClient, type Client } from '../wiring/client.ts'
+import { interruptible } from './interrupt.ts'
 import type { Replica } from '@rejoin/replica'
 
 export interface FolderOptions {
@@ -130,7 +131,9 @@ async function usingDomain<D extends AnyDomain, R>(
   const client = await openClient({ data, ...(hub === undefined ? {} : { hub }) })
   try {
     if (use === 'reads') await requireNamespace(client, data, namespace)
-    return await work(await client.open(domain, namespace, { live }), client)
+    const open = async (): Promise<R> => work(await client.open(domain, namespace, { live }), client)
+    // What is live until it is stopped listens for Ctrl-C by itself.
+    return await (live ? open() : interruptible(open, () => client.close()))
   } finally {
     await client.close()
   }

@@ -27,7 +27,7 @@ export interface Client {
   namespaces(): Promise<readonly string[]>
   /** One exchange over HTTP, for replicas that are not live. */
   readonly dialOnce: Dial | null
-  /** Closes every replica, then the connection, then the folder. */
+  /** Closes every replica, then the connection, then the folder. Idempotent. */
   close(): Promise<void>
 }
 
@@ -40,6 +40,13 @@ export async function openClient(options: ClientOptions): Promise<Client> {
   const socket = options.hub === undefined ? null : webSocketDialer({ url: options.hub, clock: systemClock })
   const http = options.hub === undefined ? null : httpDialer({ url: options.hub, clock: systemClock })
   const replicas: { close(): Promise<void> }[] = []
+  let closing: Promise<void> | null = null
+  const close = async (): Promise<void> => {
+    const closed = await Promise.allSettled(replicas.map((replica) => replica.close()))
+    await socket?.close()
+    await folder.close()
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
+  }
   return {
     open: async (domain, namespace, how = {}) => {
       const name = checkNamespace(namespace)
@@ -57,11 +64,6 @@ export async function openClient(options: ClientOptions): Promise<Client> {
     },
     namespaces: () => folder.namespaces(),
     dialOnce: http?.dial ?? null,
-    close: async () => {
-      const closed = await Promise.allSettled(replicas.map((replica) => replica.close()))
-      await socket?.close()
-      await folder.close()
-      for (const result of closed) if (result.status === 'rejected') throw result.reason
-    },
+    close: () => (closing ??= close()),
   }
 }

@@ -6,6 +6,7 @@ import { intents } from '@rejoin/intents'
 import { asSyncError, SyncError, type AnyDomain, type AnyOp } from '@rejoin/core'
 import type { Replica } from '@rejoin/replica'
 import { usingReplica, withDomain, withReplica, type ReplicaOptions } from '../options.ts'
+import { interruptible } from '../interrupt.ts'
 import { openOutput, type Output, type Streams } from '../output.ts'
 import { Refusal } from '../refusal.ts'
 
@@ -90,7 +91,12 @@ function parseLine(json: string): unknown {
 }
 
 async function readInput(file: string): Promise<string> {
-  if (file === '-') return text(process.stdin)
+  if (file === '-') {
+    return interruptible(
+      () => text(process.stdin),
+      async () => void process.stdin.destroy(),
+    )
+  }
   return readFile(file, 'utf8').catch((cause: unknown) => {
     throw new SyncError('INPUT_INVALID', `${file} cannot be read`, { cause })
   })
