@@ -18,7 +18,7 @@ export {
 } from './ids.ts'
 export { checkKey, keyParts, keyText, prefixText, type KeyParts, type KeyText } from './key.ts'
 export { limits, type Limits } from './limits.ts'
-export { planCatchUp, type CatchUpPlan, type LogView } from './plan.ts'
+export { planCatchUp, type CatchUpPlan, type LoggedRebuild, type LogView, type Offers } from './plan.ts'
 export { nextReplicaState, type ReplicaEvent, type ReplicaState } from './replica-state.ts'
 export { canonicalJson, canonicalValue, sameValue, utf8Length, type Value } from './value.ts'
 
@@ -33,6 +33,8 @@ export {
   type OpDeclaration,
   type OpDeclarations,
   type RegisterWrite,
+  type Upcaster,
+  type Upcasters,
 } from './domain/op.ts'
 export {
   canonicalOps,
@@ -59,6 +61,7 @@ export {
   type Tables,
   type ValueOf,
 } from './domain/table.ts'
+export { domainTooNew, upcastOps } from './domain/upcasting.ts'
 export {
   type MapWriter,
   type RecordsWriter,
@@ -98,8 +101,10 @@ export {
   type CrdtAwareness,
   type CrdtDocument,
   type CrdtUpdates,
+  type DocumentWeight,
   type InspectedUpdate,
   type ItemRange,
+  type RebuiltDocument,
   type RegisterChange,
 } from './ports/crdt.ts'
 export {
@@ -129,6 +134,8 @@ export {
   type CaughtUp,
   type Closing,
   type DownMessage,
+  type NewerDomain,
+  type Rebuild,
   type Refused,
   type RevisionGap,
   type Snapshot,

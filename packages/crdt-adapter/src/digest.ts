@@ -9,8 +9,12 @@ export function digestOf(registers: Registers): string {
 }
 
 export function digestEntries(entries: Iterable<Entry>): string {
+  return digestOfLines(sortedEntries(entries))
+}
+
+export function digestOfLines(sorted: readonly { line: string }[]): string {
   const hash = sha256.create()
-  for (const { line } of sortedEntries(entries)) hash.update(utf8ToBytes(`${line}\n`))
+  for (const { line } of sorted) hash.update(utf8ToBytes(`${line}\n`))
   return bytesToHex(hash.digest())
 }
 

@@ -19,8 +19,9 @@ export interface Run {
   /** The item that the first of the run follows, or null at the start of the array. */
   readonly origin: ItemId | null
   readonly entries: readonly Entry[] | null
-  /** Byte of the update where it starts. */
+  /** Byte of the update where it starts, and how many it takes. */
   readonly at: number
+  readonly bytes: number
 }
 
 /** What one client added: runs whose clocks follow each other. */
@@ -126,13 +127,13 @@ function readRun(reader: ByteReader, client: ClientId, clock: number): Run {
   if (ref === REF_DELETED) {
     const length = reader.uint()
     if (length === 0) throw reader.malformed('a run of items is empty', at)
-    return { clock, length, origin, entries: null, at }
+    return { clock, length, origin, entries: null, at, bytes: reader.at - at }
   }
   const length = reader.count(1)
   if (length === 0) throw reader.malformed('a run of items is empty', at)
   const entries: Entry[] = []
   for (let i = 0; i < length; i++) entries.push(readEntry(reader))
-  return { clock, length, origin, entries, at }
+  return { clock, length, origin, entries, at, bytes: reader.at - at }
 }
 
 function readRoot(reader: ByteReader): null {

@@ -11,10 +11,12 @@ import {
   type ClientClocks,
   type ClientId,
   type CrdtUpdates,
+  type DocumentWeight,
   type Entry,
+  type RebuiltDocument,
 } from '@rejoin/core'
 import { ByteReader } from './byte-reader.ts'
-import { digestEntries, sortedEntries } from './digest.ts'
+import { digestEntries, digestOfLines, sortedEntries } from './digest.ts'
 import { elementOf, entryOf, isElement, ROOT } from './element.ts'
 import { inspectUpdate } from './inspect.ts'
 import { readStateUpdate } from './update-reader.ts'
@@ -30,7 +32,8 @@ export const yjsUpdates: CrdtUpdates = {
   compact: (parts) => withParts(parts, (doc) => Y.encodeStateAsUpdate(doc)),
   clocks: clocksOf,
   digest: (parts) => withParts(parts, (_, elements) => digestEntries(entriesOf(elements))),
-  rebuild: (parts) => withParts(parts, (_, elements) => canonicalForm(entriesOf(elements))),
+  rebuild: (parts) => withParts(parts, (_, elements) => rebuiltOf(entriesOf(elements))),
+  weigh,
 }
 
 function mergeUpdates(updates: readonly Uint8Array[]): Uint8Array {
@@ -71,11 +74,27 @@ function entriesOf(elements: readonly unknown[]): readonly Entry[] {
 }
 
 /** One run of sorted entries under the reserved client id. */
-function canonicalForm(entries: readonly Entry[]): Uint8Array {
+function rebuiltOf(entries: readonly Entry[]): RebuiltDocument {
+  const sorted = sortedEntries(entries)
   const doc = newDoc(REBUILD_CLIENT_ID)
-  const elements = sortedEntries(entries).map(({ entry }) => elementOf(entry))
-  if (elements.length > 0) doc.getArray(ROOT).insert(0, [...elements])
-  const update = Y.encodeStateAsUpdate(doc)
+  if (sorted.length > 0)
+    doc.getArray(ROOT).insert(
+      0,
+      Array.from(sorted, ({ entry }) => elementOf(entry)),
+    )
+  const snapshot = Y.encodeStateAsUpdate(doc)
   doc.destroy()
-  return update
+  return { snapshot, digest: digestOfLines(sorted) }
+}
+
+function weigh(snapshot: Uint8Array): DocumentWeight {
+  const runs = readStateUpdate(snapshot).sections.flatMap((section) => section.runs)
+  const live = runs.filter(({ entries }) => entries !== null)
+  const liveBytes = live.reduce((bytes, run) => bytes + run.bytes, 0)
+  return {
+    liveBytes,
+    deadBytes: snapshot.length - liveBytes,
+    liveStructs: live.length,
+    deadStructs: runs.length - live.length,
+  }
 }

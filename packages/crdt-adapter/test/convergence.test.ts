@@ -106,9 +106,10 @@ test('[1] a snapshot is its history: same registers, digest and clocks, also reb
       expect([...updates.clocks(snapshot)]).toEqual(
         view(document).clocks.map(({ client, length }) => [client, length]),
       )
-      const rebuilt = updates.rebuild(log)
-      expect(sameBytes(rebuilt, updates.rebuild([snapshot]))).toBe(true)
-      expect(sameBytes(rebuilt, updates.rebuild([rebuilt]))).toBe(true)
+      const { snapshot: rebuilt, digest: rebuiltDigest } = updates.rebuild(log)
+      expect(sameBytes(rebuilt, updates.rebuild([snapshot]).snapshot)).toBe(true)
+      expect(sameBytes(rebuilt, updates.rebuild([rebuilt]).snapshot)).toBe(true)
+      expect(rebuiltDigest).toBe(digest)
       const reborn = yjsCrdt.open(CLIENT_ID_MIN, [rebuilt])
       expect([...allEntries(reborn)]).toEqual([...allEntries(document)])
       expect(digestOf(reborn)).toBe(digest)

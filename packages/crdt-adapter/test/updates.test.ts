@@ -7,7 +7,7 @@ import { sameBytes } from './worlds.ts'
 const { updates } = yjsCrdt
 type Parts = readonly Uint8Array[]
 const compact = (parts: Parts): Uint8Array => updates.compact(parts)
-const rebuild = (parts: Parts): Uint8Array => updates.rebuild(parts)
+const rebuild = (parts: Parts): Uint8Array => updates.rebuild(parts).snapshot
 const digest = (parts: Parts): string => updates.digest(parts)
 const clocks = (snapshot: Uint8Array): ClientClocks => updates.clocks(snapshot)
 const stamps = new HlcClock('U'.repeat(22), null)

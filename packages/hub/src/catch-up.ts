@@ -12,8 +12,10 @@ import {
   type CatchUpPlan,
   type Cursor,
   type DownMessage,
+  type LoggedRebuild,
   type LogView,
   type Namespace,
+  type Offers,
   type Seq,
   type TailCommit,
 } from '@rejoin/core'
@@ -35,8 +37,8 @@ export interface CatchUpSource {
 
 /** Where it goes. */
 export interface CatchUpOutlet {
-  /** Whether the replica takes a tail at all. */
-  readonly delta: boolean
+  /** What the replica takes. */
+  readonly offers: Offers
   /** Whether the replica has no cursor although commits of an older epoch are its own. */
   readonly outlived: boolean
   /** Resolves when there is room for another message. @throws SyncError PEER_TOO_SLOW or CHANNEL_CLOSED */
@@ -60,7 +62,7 @@ export async function catchUp(
 ): Promise<void> {
   const course = new Course(source, outlet, from)
   const view = await source.view(from)
-  const plan = from === null && outlet.outlived ? outlivedPlan : planCatchUp(from, view, outlet.delta)
+  const plan = from === null && outlet.outlived ? outlivedPlan : planCatchUp(from, view, outlet.offers)
   switch (plan.path) {
     case 'heal':
       throw new SyncError(
@@ -78,6 +80,10 @@ export async function catchUp(
       break
     case 'reset':
       await course.reset(plan.why)
+      break
+    case 'rebuild':
+      course.welcome('rebuild', plan.why)
+      course.sendRebuild(plan.rebuild)
       break
     default:
       unreachable(plan)
@@ -118,6 +124,11 @@ class Course {
       )
     } else if (gap !== null) this.#outlet.send({ type: 'RevisionGap', ...gap }, this.#at)
     await this.#send(cursor, snapshot)
+  }
+
+  sendRebuild({ to, digest }: LoggedRebuild): void {
+    this.#at = to
+    this.#outlet.send({ type: 'Rebuild', cursor: to, digest }, to)
   }
 
   async reset(why: string): Promise<void> {

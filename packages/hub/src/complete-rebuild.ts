@@ -18,9 +18,8 @@ export async function completeRebuild(
   if (rebuild === null || rebuild.record.kind !== 'rebuild') return
   const where = `${namespace}: the rebuild at ${rebuild.seq}`
   if (marks === null) throw corrupt(where, 'has nothing before it')
-  if (updates.digest(parts) !== rebuild.record.digest)
-    throw corrupt(where, 'was made of other content than the log holds')
-  const snapshot = updates.rebuild(parts)
+  const { snapshot, digest } = updates.rebuild(parts)
+  if (digest !== rebuild.record.digest) throw corrupt(where, 'was made of other content than the log holds')
   const clients = [...updates.clocks(snapshot)].map(
     ([client, clock]) => [client, { clock, owner: null }] as const,
   )

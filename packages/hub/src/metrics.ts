@@ -77,5 +77,6 @@ export function countDocuments(updates: CrdtUpdates, counts: HubCounts): CrdtUpd
     clocks: counted((snapshot: Uint8Array) => updates.clocks(snapshot)),
     digest: counted((parts: readonly Uint8Array[]) => updates.digest(parts)),
     rebuild: counted((parts: readonly Uint8Array[]) => updates.rebuild(parts)),
+    weigh: (snapshot) => updates.weigh(snapshot),
   }
 }

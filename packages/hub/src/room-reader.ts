@@ -58,7 +58,7 @@ export class RoomReader implements CatchUpSource {
     // Somebody may have trimmed since the room heard of it: the store's own answer says which floor it was read above.
     const floor = found.kind === 'gap' ? Math.max(range.floor, found.floor) : range.floor
     const tagAtCursor = found.kind === 'gap' ? null : found.tag
-    return { epoch: head.epoch, head, floor, checkpointSeq, tagAtCursor }
+    return { epoch: head.epoch, head, floor, checkpointSeq, tagAtCursor, rebuild: null }
   }
 
   /**

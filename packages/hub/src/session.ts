@@ -217,7 +217,10 @@ export class Session implements Member {
 
   #outlet({ room, hello }: Joined): CatchUpOutlet {
     return {
-      delta: hello.capabilities.includes('delta'),
+      offers: {
+        delta: hello.capabilities.includes('delta'),
+        rebuild: hello.capabilities.includes('rebuild'),
+      },
       outlived: room.marks?.outlived(hello.replica) === true,
       ready: () => this.#ready(limits.tailBytesMax),
       send: (message, at) => this.#send(message, at),

@@ -157,7 +157,14 @@ class MovingSource implements CatchUpSource {
 
   view(): Promise<LogView> {
     const { head } = this
-    return Promise.resolve({ epoch: head.epoch, head, floor: 0, checkpointSeq: null, tagAtCursor: null })
+    return Promise.resolve({
+      epoch: head.epoch,
+      head,
+      floor: 0,
+      checkpointSeq: null,
+      tagAtCursor: null,
+      rebuild: null,
+    })
   }
 
   async page(at: Cursor | null): Promise<LogPage> {
@@ -177,7 +184,7 @@ class MovingSource implements CatchUpSource {
 
 function outletTo(sent: DownMessage[]): CatchUpOutlet {
   return {
-    delta: true,
+    offers: { delta: true, rebuild: true },
     outlived: false,
     ready: () => Promise.resolve(),
     send: (message) => void sent.push(message),

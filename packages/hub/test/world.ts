@@ -192,6 +192,10 @@ function storyOf(message: DownMessage): string {
       return `RevisionGap:${message.cursor}<${message.floor}`
     case 'Snapshot':
       return `Snapshot@${message.cursor.seq}`
+    case 'Rebuild':
+      return `Rebuild@${message.cursor.seq}`
+    case 'NewerDomain':
+      return `NewerDomain:${message.domainVersion}`
     case 'Tail':
       return `Tail@${message.cursor.seq}[${message.commits.map(({ counter, update }) => (update === null ? `own${counter}` : counter)).join(',')}]`
     case 'CaughtUp':

@@ -117,7 +117,7 @@ async function create({
     updateBytes: 0,
     outbox: [],
     rejected: [],
-    notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null, ackedCounter: 0 },
+    notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null, ackedCounter: 0, sentCounter: 0 },
   }
 }
 

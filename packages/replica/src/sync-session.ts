@@ -156,6 +156,9 @@ export class SyncSession {
       case 'Snapshot':
         this.#watch.heard()
         return this.#catchUp.snapshot(message)
+      case 'Rebuild':
+      case 'NewerDomain':
+        throw new SyncError('MESSAGE_UNEXPECTED', `${message.type} was not asked for`)
       case 'Tail':
         return this.#takeTail(message)
       case 'CaughtUp':

@@ -471,6 +471,7 @@ describe('a live replica', () => {
       lastSuccessAt: clock.now(),
       lastError: null,
       ackedCounter: 0,
+      sentCounter: 0,
     })
     await until('said goodbye', () => line.ended)
     expect(line.heard.at(-1)).toEqual({ type: 'Bye' })

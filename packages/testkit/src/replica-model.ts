@@ -79,6 +79,10 @@ export function modelAfter(model: ReplicaModel | null, step: ReplicaStep): Repli
       return { ...model, rejected: without(model.rejected, (counter) => counter === step.counter) }
     case 'notes':
       return { ...model, notes: step.notes }
+    case 'domainVersion': {
+      const domainVersion = Math.max(model.identity.domainVersion, step.domainVersion)
+      return { ...model, identity: { ...model.identity, domainVersion } }
+    }
     default:
       return unreachable(step)
   }
@@ -111,7 +115,7 @@ function created(identity: ReplicaIdentity): ReplicaModel {
     updates: [],
     outbox: new Map(),
     rejected: new Map(),
-    notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null, ackedCounter: 0 },
+    notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null, ackedCounter: 0, sentCounter: 0 },
   }
 }
 

@@ -64,11 +64,17 @@ export const upMessage: fc.Arbitrary<UpMessage> = fc.oneof(
 export const downMessage: fc.Arbitrary<DownMessage> = fc.oneof(
   fc.record({
     type: fc.constant('Welcome' as const),
-    path: fc.constantFrom('live', 'tail', 'snapshot', 'reset', 'unknown'),
+    path: fc.constantFrom('live', 'tail', 'snapshot', 'reset', 'unknown', 'rebuild'),
     why: text(300),
   }),
   fc.record({ type: fc.constant('RevisionGap' as const), cursor: count, floor: count, head: count }),
   fc.record({ type: fc.constant('Snapshot' as const), cursor, snapshot: bytes }),
+  fc.record({
+    type: fc.constant('Rebuild' as const),
+    cursor,
+    digest: fc.stringMatching(/^[0-9a-f]{64}$/),
+  }),
+  fc.record({ type: fc.constant('NewerDomain' as const), domainVersion: fc.integer({ min: 2 }) }),
   fc.record({
     type: fc.constant('Tail' as const),
     cursor,

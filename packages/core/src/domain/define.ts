@@ -5,8 +5,8 @@
 import { z } from 'zod'
 import { SyncError } from '../errors.ts'
 import type { Domain, TableLayout } from './domain.ts'
-import { isBuiltInOp, type OpDeclaration, type OpDeclarations } from './op.ts'
-import type { KeySchema, Tables } from './table.ts'
+import { isBuiltInOp, type OpDeclaration, type OpDeclarations, type Upcasters } from './op.ts'
+import type { KeySchema, Table, Tables } from './table.ts'
 import type { TableWriters } from './writers.ts'
 
 /** Declares one op of a domain with these tables; `defineDomain` hands it to the `ops` function. */
@@ -18,14 +18,18 @@ export type DeclareOp<T extends Tables> = <S extends z.ZodObject>(
 const NAME = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
 
 /**
- * @param definition `ops` gets the function that declares an op, already knowing the tables' types.
- * @throws SyncError DOMAIN_INVALID when names, parents or keys do not fit together.
+ * @param definition `ops` gets the function that declares an op, already knowing the tables' types,
+ * `upcast` brings ops of older versions of this domain up to date, one version at a time, and `retired` holds tables that
+ * only older versions write to.
+ * @throws SyncError DOMAIN_INVALID when names, versions, parents or keys do not fit together.
  */
 export function defineDomain<const T extends Tables, O extends OpDeclarations>(definition: {
   name: string
   version: number
   tables: T
   ops: (op: DeclareOp<T>) => O
+  upcast?: Upcasters
+  retired?: Tables
 }): Domain<T, O> {
   const { name, version, tables } = definition
   if (!NAME.test(name)) throw invalid(name, 'its name must be a word of letters, digits and "_"')
@@ -37,7 +41,32 @@ export function defineDomain<const T extends Tables, O extends OpDeclarations>(d
       throw invalid(name, `op ${JSON.stringify(type)} is not a word of letters, digits and "_"`)
     if (isBuiltInOp(type)) throw invalid(name, `op ${type} is built into every domain`)
   }
-  return { name, version, tables, ops, layouts: layOut(name, tables) }
+  const { upcast = {}, retired = {} } = definition
+  checkUpcasters(name, version, upcast)
+  for (const table of Object.keys(retired)) {
+    if (Object.hasOwn(tables, table)) throw invalid(name, `table ${table} is retired and in use`)
+  }
+  const layouts = layOut(name, tables)
+  return { name, version, tables, ops, upcast, layouts, retired: layOut(name, withoutParents(retired)) }
+}
+
+/** Where a retired table stood is of no interest any more: only what its entries may hold. */
+function withoutParents(tables: Tables): Tables {
+  const alone = Object.entries(tables).map(([name, table]): [string, Table] => [
+    name,
+    table.kind === 'singleton' ? table : { ...table, under: null },
+  ])
+  return Object.fromEntries(alone)
+}
+
+function checkUpcasters(domain: string, version: number, upcast: Upcasters): void {
+  for (const [type, steps] of Object.entries(upcast)) {
+    for (const from of Object.keys(steps)) {
+      if (/^[1-9][0-9]*$/.test(from) && Number(from) < version) continue
+      const known = version === 1 ? 'version 1 has none before it' : `older versions are 1 to ${version - 1}`
+      throw invalid(domain, `${type} is upcast from version ${from}, but ${known}`)
+    }
+  }
 }
 
 interface MutableLayout extends TableLayout {

@@ -1,5 +1,5 @@
 /** What a declared domain is: its tables with what follows from their places, and its ops. */
-import type { OpDeclarations, OpOfDeclarations } from './op.ts'
+import type { OpDeclarations, OpOfDeclarations, Upcasters } from './op.ts'
 import type { Merge, Table, Tables } from './table.ts'
 
 /** A table with what follows from its place in the domain. */
@@ -17,7 +17,13 @@ export interface Domain<T extends Tables = Tables, O extends OpDeclarations = Op
   readonly version: number
   readonly tables: T
   readonly ops: O
+  readonly upcast: Upcasters
   readonly layouts: ReadonlyMap<string, TableLayout>
+  /**
+   * Tables that this version does not use any more. What is in them is kept, commits of older versions may still write to
+   * them, and nothing of it is read.
+   */
+  readonly retired: ReadonlyMap<string, TableLayout>
 }
 
 /** A domain whose tables and ops are not known to the compiler here. */

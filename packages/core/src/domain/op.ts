@@ -15,6 +15,15 @@ export interface OpDeclaration<S extends z.ZodObject = z.ZodObject> {
 
 export type OpDeclarations = Record<string, OpDeclaration>
 
+/**
+ * Brings an op of one version of the domain to the next: the same op with other fields, one of another `type`, or null
+ * where the next version has nothing for it to do. A function of the op alone, the same on every replica and hub.
+ */
+export type Upcaster = (op: AnyOp) => AnyOp | null
+
+/** By op type and the version that it comes from: `{ IntentAdded: { 1: (o) => ({ ...o, persona: null }) } }`. */
+export type Upcasters = { readonly [type: string]: { readonly [fromVersion: number]: Upcaster } }
+
 export const registerWriteSchema = z.object({
   table: z.string(),
   key: z.array(z.string()).min(1),

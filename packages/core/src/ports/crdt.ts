@@ -65,6 +65,25 @@ export interface InspectedUpdate {
   readonly deleted: readonly ItemRange[]
 }
 
+/** A document made anew from its live entries: the same bytes and digest for everyone who holds the same ones. */
+export interface RebuiltDocument {
+  /** Sorted entries under one reserved client id. */
+  readonly snapshot: Uint8Array
+  /** Hexadecimal SHA-256 of the live entries, as `digest` gives it. */
+  readonly digest: string
+}
+
+/** What of a snapshot is alive and what is left of the dead; a rebuild keeps the first and drops the second. */
+export interface DocumentWeight {
+  /** Bytes of live entries. */
+  readonly liveBytes: number
+  /** All other bytes. */
+  readonly deadBytes: number
+  readonly liveStructs: number
+  /** Runs of deleted items. */
+  readonly deadStructs: number
+}
+
 /** Next clock by client: which items a document holds. */
 export type ClientClocks = ReadonlyMap<ClientId, number>
 
@@ -95,11 +114,10 @@ export interface CrdtUpdates {
   clocks(snapshot: Uint8Array): ClientClocks
   /** Hexadecimal SHA-256 of the live entries of the document that `parts` make, independent of its history. */
   digest(parts: readonly Uint8Array[]): string
-  /**
-   * The document that `parts` make, rebuilt from its live entries alone: sorted, under one reserved client id, so that
-   * everyone who holds the same entries gets the same bytes.
-   */
-  rebuild(parts: readonly Uint8Array[]): Uint8Array
+  /** The document that `parts` make, rebuilt from its live entries alone in canonical form. */
+  rebuild(parts: readonly Uint8Array[]): RebuiltDocument
+  /** What a rebuild of this snapshot would save. No document is made. */
+  weigh(snapshot: Uint8Array): DocumentWeight
 }
 
 /** Presence of the people at a document: ephemeral, never logged (y-protocols awareness). */

@@ -16,6 +16,7 @@ export interface ReplicaIdentity {
   readonly replica: ReplicaId
   readonly clientId: ClientId
   readonly domain: string
+  /** The newest version of the domain that this document is known to hold commits of. */
   readonly domainVersion: number
 }
 
@@ -26,6 +27,8 @@ export interface SyncNotes {
   readonly lastError: { readonly code: ErrorCode; readonly message: string } | null
   /** Our highest counter that a hub said it has, 0 for none: proof for a hub that has lost it since. */
   readonly ackedCounter: Counter
+  /** Our highest counter that may have been sent to a hub, 0 for none: what is above it may be withdrawn. */
+  readonly sentCounter: Counter
 }
 
 export interface StoredReplica {
@@ -91,6 +94,8 @@ export type ReplicaStep =
   /** The app has dealt with a rejected commit. */
   | { readonly kind: 'discard'; readonly counter: Counter }
   | { readonly kind: 'notes'; readonly notes: SyncNotes }
+  /** The document holds commits of this version of the domain: `identity.domainVersion` rises to it, and never falls. */
+  | { readonly kind: 'domainVersion'; readonly domainVersion: number }
 
 export interface ReplicaStore {
   /** Everything, in one consistent read; null where nothing was ever recorded. */

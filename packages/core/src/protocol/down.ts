@@ -12,10 +12,11 @@ const codeSchema = z.custom<ErrorCode>(
 const seqSchema = z.number().int().min(0)
 
 /** How a replica catches up. */
-export const pathSchema = z.enum(['live', 'tail', 'snapshot', 'reset', 'unknown'])
+export const pathSchema = z.enum(['live', 'tail', 'snapshot', 'reset', 'unknown', 'rebuild'])
 export type CatchUpPath = z.output<typeof pathSchema>
 
-/** Answers `Hello`. After it come, by path: nothing, or `RevisionGap`, `Snapshot` and `Tail`; and then `CaughtUp`. */
+/** Answers `Hello`. After it come, by path: nothing, or `RevisionGap`, `Snapshot`,
+ * `Rebuild` and `Tail`; and then `CaughtUp`. */
 export const welcomeSchema = z.object({
   type: z.literal('Welcome'),
   path: pathSchema,
@@ -41,6 +42,28 @@ export const snapshotSchema = z.object({
   snapshot: bytesSchema,
 })
 export type Snapshot = z.output<typeof snapshotSchema>
+
+/**
+ * The document was rebuilt right after what the replica has: whoever holds the same makes the same bytes of it, so none
+ * are sent. `cursor` is where it stands then, in the new epoch.
+ */
+export const rebuildSchema = z.object({
+  type: z.literal('Rebuild'),
+  cursor: cursorSchema,
+  /** Of the live entries, hexadecimal SHA-256. A replica that computes another one greets again without `rebuild`. */
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+})
+export type Rebuild = z.output<typeof rebuildSchema>
+
+/**
+ * The document holds commits of a newer version of the domain than the one in `Hello`: sent before the first of them, and
+ * again when there is a still newer one. What the replica knows it may go on reading; it must not write.
+ */
+export const newerDomainSchema = z.object({
+  type: z.literal('NewerDomain'),
+  domainVersion: z.number().int().min(2),
+})
+export type NewerDomain = z.output<typeof newerDomainSchema>
 
 export const tailCommitSchema = z.object({
   replica: replicaIdSchema,
@@ -107,6 +130,8 @@ export const downMessageSchema = z.discriminatedUnion('type', [
   welcomeSchema,
   revisionGapSchema,
   snapshotSchema,
+  rebuildSchema,
+  newerDomainSchema,
   tailSchema,
   caughtUpSchema,
   ackSchema,

@@ -1,6 +1,9 @@
 /** Version of the messages and their encoding; a peer of another one is refused with PROTOCOL_VERSION. */
 export const PROTOCOL_VERSION = 1
 
-/** What a replica may offer. Unknown ones are ignored; without `delta` it always gets a snapshot. */
-export const capabilities = ['delta'] as const
+/**
+ * What a replica may offer. Unknown ones are ignored. Without `delta` it always gets a snapshot; with `rebuild` it makes a
+ * rebuilt document itself where it stands at the rebuild, and otherwise gets it as a snapshot.
+ */
+export const capabilities = ['delta', 'rebuild'] as const
 export type Capability = (typeof capabilities)[number]

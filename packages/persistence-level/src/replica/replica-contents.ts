@@ -86,6 +86,8 @@ export class ReplicaContents {
         return this.#delete('rejected', step.counter)
       case 'notes':
         return this.#change({ notes: step.notes })
+      case 'domainVersion':
+        return this.#raiseVersion(step.domainVersion)
       default:
         return unreachable(step)
     }
@@ -153,6 +155,11 @@ export class ReplicaContents {
 
   #changeClient(clientId: number): void {
     this.#change({ identity: { ...this.#known().identity, clientId } })
+  }
+
+  #raiseVersion(domainVersion: number): void {
+    const { identity } = this.#known()
+    if (domainVersion > identity.domainVersion) this.#change({ identity: { ...identity, domainVersion } })
   }
 
   #put(shelf: Shelf, n: Counter, body: Uint8Array): void {

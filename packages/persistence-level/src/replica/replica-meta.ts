@@ -39,6 +39,7 @@ export const noNotes: SyncNotes = {
   lastSuccessAt: null,
   lastError: null,
   ackedCounter: 0,
+  sentCounter: 0,
 }
 
 export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array {
@@ -59,13 +60,14 @@ export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array 
     encoding.writeVarUint(encoder, meta.nextUpdate)
     encoding.writeVarUint(encoder, inventory.count)
     encoding.writeUint32(encoder, inventory.sum)
+    encoding.writeVarUint(encoder, meta.notes.sentCounter)
   })
 }
 
 /** @throws SyncError STORE_CORRUPT */
 export function decodeMeta(key: string, body: Uint8Array): { meta: ReplicaMeta; inventory: Inventory } {
   const decoder = decoding.createDecoder(body)
-  const meta = {
+  const read = {
     identity: {
       replica: decoding.readVarString(decoder),
       clientId: decoding.readVarUint(decoder),
@@ -84,7 +86,10 @@ export function decodeMeta(key: string, body: Uint8Array): { meta: ReplicaMeta; 
     batches: decoding.readVarUint(decoder),
     nextUpdate: decoding.readVarUint(decoder),
   }
-  return { meta, inventory: { count: decoding.readVarUint(decoder), sum: decoding.readUint32(decoder) } }
+  const inventory = { count: decoding.readVarUint(decoder), sum: decoding.readUint32(decoder) }
+  // Release 0.1 did not note what it sent: all of it may have been.
+  const sentCounter = decoding.hasContent(decoder) ? decoding.readVarUint(decoder) : read.counter
+  return { meta: { ...read, notes: { ...read.notes, sentCounter } }, inventory }
 }
 
 function readHlc(key: string, decoder: decoding.Decoder): Hlc | null {

@@ -52,7 +52,11 @@ const mixed: readonly ReplicaStep[] = [
   local(4),
   { kind: 'remote', updates: [bytes('r2')], settled: [3], cursor: cursorAt(2, 80), hlc: null },
   { kind: 'discard', counter: 2 },
-  { kind: 'notes', notes: { lastAttemptAt: 1, lastSuccessAt: 2, lastError: null, ackedCounter: 3 } },
+  {
+    kind: 'notes',
+    notes: { lastAttemptAt: 1, lastSuccessAt: 2, lastError: null, ackedCounter: 3, sentCounter: 4 },
+  },
+  { kind: 'domainVersion', domainVersion: 3 },
 ]
 
 export function batchCases(open: OpenReplicaStore): Cases {

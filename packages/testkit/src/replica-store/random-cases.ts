@@ -23,7 +23,18 @@ const sketch: fc.Arbitrary<Sketch> = fc.record({
   kind: fc.oneof(
     { weight: 4, arbitrary: fc.constant('local') },
     { weight: 4, arbitrary: fc.constant('remote') },
-    { weight: 3, arbitrary: fc.constantFrom('snapshot', 'settle', 'reset', 'recommit', 'discard', 'notes') },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom(
+        'snapshot',
+        'settle',
+        'reset',
+        'recommit',
+        'discard',
+        'notes',
+        'domainVersion',
+      ),
+    },
   ),
   size: fc.nat(6),
 })
@@ -108,7 +119,15 @@ function stepOf({ kind, size }: Sketch, steps: readonly ReplicaStep[]): ReplicaS
     case 'notes':
       return {
         kind,
-        notes: { lastAttemptAt: place, lastSuccessAt: null, lastError: null, ackedCounter: place },
+        notes: {
+          lastAttemptAt: place,
+          lastSuccessAt: null,
+          lastError: null,
+          ackedCounter: place,
+          sentCounter: place + 1,
+        },
       }
+    case 'domainVersion':
+      return { kind, domainVersion: size }
   }
 }

@@ -45,7 +45,13 @@ export function stepCases(open: OpenReplicaStore): Cases {
           updateBytes: 0,
           outbox: [],
           rejected: [],
-          notes: { lastAttemptAt: null, lastSuccessAt: null, lastError: null, ackedCounter: 0 },
+          notes: {
+            lastAttemptAt: null,
+            lastSuccessAt: null,
+            lastError: null,
+            ackedCounter: 0,
+            sentCounter: 0,
+          },
         })
       }),
 
@@ -207,15 +213,29 @@ export function stepCases(open: OpenReplicaStore): Cases {
               lastSuccessAt: null,
               lastError: { code: 'HUB_UNREACHABLE', message: 'no answer' },
               ackedCounter: 0,
+              sentCounter: 7,
             },
           },
         ],
         [
           {
             kind: 'notes',
-            notes: { lastAttemptAt: 1_790_000_000_456.5, lastSuccessAt: 0, lastError: null, ackedCounter: 7 },
+            notes: {
+              lastAttemptAt: 1_790_000_000_456.5,
+              lastSuccessAt: 0,
+              lastError: null,
+              ackedCounter: 7,
+              sentCounter: 8,
+            },
           },
         ],
+      ]),
+
+    'the version of the domain rises and never falls': () =>
+      check([
+        [create],
+        [{ kind: 'domainVersion', domainVersion: 5 }],
+        [{ kind: 'domainVersion', domainVersion: 4 }],
       ]),
 
     'nothing can be recorded before the replica is created': () =>

@@ -21,6 +21,7 @@ import {
   writeCursor,
 } from './fields.ts'
 import type { Reader } from './reader.ts'
+import { bytesOfHex, hexOf } from './text.ts'
 import type { Writer } from './writer.ts'
 
 /** Type bytes of the messages down: from 0x41. A number is never used again for another message. */
@@ -34,9 +35,21 @@ export const downTypes = {
   Refused: 0x47,
   Awareness: 0x48,
   Closing: 0x49,
+  Rebuild: 0x4a,
+  NewerDomain: 0x4b,
 } as const satisfies Record<DownMessage['type'], number>
 
-const paths = ['live', 'tail', 'snapshot', 'reset', 'unknown'] as const satisfies readonly CatchUpPath[]
+const paths = [
+  'live',
+  'tail',
+  'snapshot',
+  'reset',
+  'unknown',
+  'rebuild',
+] as const satisfies readonly CatchUpPath[]
+
+/** A digest travels as the bytes that its hexadecimal text stands for. */
+const DIGEST_BYTES = 32
 
 /** A tail message ends at `limits.tailBytesMax`, and no commit takes less than two bytes of it. */
 const TAIL_COMMITS_MAX = limits.tailBytesMax / 2
@@ -57,6 +70,11 @@ export function writeDown(out: Writer, message: DownMessage): void {
       writeCursor(out, message.cursor)
       out.byte(0)
       return out.bytes(message.snapshot)
+    case 'Rebuild':
+      writeCursor(out, message.cursor)
+      return out.raw(bytesOfHex(message.digest))
+    case 'NewerDomain':
+      return out.uint(message.domainVersion)
     case 'Tail':
       return writeTail(out, message)
     case 'CaughtUp':
@@ -88,6 +106,10 @@ export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
       from.flags('flags', 0)
       return { type, cursor, snapshot: from.view('snapshot') }
     }
+    case 'Rebuild':
+      return { type, cursor: needCursor(from), digest: hexOf(from.raw(DIGEST_BYTES, 'digest')) }
+    case 'NewerDomain':
+      return { type, domainVersion: from.uint('domainVersion') }
     case 'Tail':
       return readTail(from)
     case 'CaughtUp':
@@ -112,7 +134,7 @@ export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
 
 function readPath(from: Reader): CatchUpPath {
   const path = paths[from.byte('path')]
-  if (path === undefined) throw from.malformed('path is none of the five')
+  if (path === undefined) throw from.malformed('path is none of the six')
   return path
 }
 
