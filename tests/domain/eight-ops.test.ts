@@ -1,68 +1,82 @@
-// Idempotence in bytes: applying an op or a commit again changes nothing, in content, version or encoded document.
+// Idempotence in bytes: an op of one's own applied again, and its commit applied again to a document, change nothing: not
+// content, not state vector, not delete set, not one byte of the document, and nothing is written to the store.
 import { expect, test } from 'vitest'
 import { allEntries, entryLine } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { intents, type IntentsOp } from '@rejoin/intents'
-import { openReplica } from '@rejoin/replica'
-import { MapReplicaStore, VirtualClock } from '@rejoin/testkit'
+import { bytesOf, openScene, ops, type Scene } from '../semantics/eight-ops.ts'
 
-const before: IntentsOp[] = [
-  { type: 'IntentAdded', id: 'greet', phrasesByLang: { en: ['hello', 'hi'], de: ['hallo', 'hi'] } },
-  { type: 'IntentAdded', id: 'bye', phrasesByLang: { en: ['goodbye'] }, description: 'leaving' },
-  { type: 'WeightUpdates', changes: [['hello', 'greet', 0.4]] },
-  { type: 'DomainDescription', domain: 'small_talk', description: 'what people say first' },
-]
+test.each(ops)('[2] %s applied 1, 2 and 5 times on its own replica is applied once', async (_, op) => {
+  const { ann, annStore, hub } = await openScene()
+  const untouched = bytesOf(ann)
+  expect(ann.apply(op).kind).toBe('commit')
+  await ann.flush()
+  const once = stateOf(ann)
+  const { records } = annStore
+  expect(once.bytes.encoded).not.toBe(untouched.encoded)
+  for (const times of [2, 3, 4, 5]) {
+    expect(ann.apply(op).kind, `time ${times}`).toBe('unchanged')
+    await ann.flush()
+    expect(stateOf(ann)).toEqual(once)
+  }
+  // As one commit of five, too.
+  expect(ann.apply([op, op, op, op, op]).kind).toBe('unchanged')
+  expect(stateOf(ann)).toEqual(once)
+  expect(annStore.records).toBe(records)
+  await ann.close()
+  await hub.close()
+})
 
-const ops: IntentsOp[] = [
-  { type: 'IntentAdded', id: 'thank', phrasesByLang: { en: ['thanks', 'cheers'] }, persona: 'friendly' },
-  { type: 'IntentRemoved', id: 'greet' },
-  { type: 'PhraseAdded', intentId: 'greet', phrase: 'howdy', lang: 'en' },
-  { type: 'PhraseRemoved', intentId: 'greet', phrase: 'hi' },
-  {
-    type: 'WeightUpdates',
-    changes: [
-      ['hello', 'greet', 0.7],
-      ['goodbye', 'bye', 0.1],
-    ],
-  },
-  { type: 'IntentMetadataUpdated', id: 'bye', edit: { description: null, guardrails: ['be brief'] } },
-  { type: 'NamespaceMetadataUpdated', edit: { name: 'Support', default_threshold: 0.5 } },
-  { type: 'DomainDescription', domain: 'small_talk', description: null },
-]
+test.each(ops)('[2] %s five times in one commit is the commit of one', async (_, op) => {
+  const [one, five] = [await openScene(), await openScene()]
+  one.ann.apply(op)
+  five.ann.apply([op, op, op, op, op])
+  // Two worlds of the same seed: the same ids and stamps.
+  expect(bytesOf(five.ann)).toEqual(bytesOf(one.ann))
+  for (const { ann, hub } of [one, five]) {
+    await ann.close()
+    await hub.close()
+  }
+})
 
-test.each(ops.map((op) => [op.type, op] as const))(
-  '[2] %s applied 1, 2 and 5 times is applied once',
+test.each(ops)(
+  '[2] the commit of %s applied 1, 2 and 5 times to a document is applied once',
   async (_, op) => {
-    const replica = await openReplica({
-      domain: intents,
-      namespace: 'support',
-      store: new MapReplicaStore(),
-      crdt: yjsCrdt,
-      clock: new VirtualClock(1),
-      dial: null,
-    })
-    replica.apply(before)
-    expect(replica.apply(op).kind).toBe('commit')
-    const once = stateOf(replica)
-    for (let times = 2; times <= 5; times++) expect(replica.apply(op).kind).toBe('unchanged')
-    expect(stateOf(replica)).toEqual(once)
-
-    // Delivered elsewhere, once and again.
-    const updates = replica.outbox.map(({ update }) => update)
-    const other = yjsCrdt.open(5_000, updates)
-    const delivered = other.encode()
-    other.apply([...updates, ...updates])
-    expect(other.encode()).toEqual(delivered)
-    expect(Array.from(allEntries(other), entryLine)).toEqual(once.content)
-    await replica.close()
+    const { ann, hub } = await openScene()
+    const base = ann.encode()
+    ann.apply(op)
+    const [commit] = ann.outbox
+    if (commit === undefined) throw new Error('the op made no commit')
+    const document = yjsCrdt.open(5_000, [base])
+    document.apply([commit.update])
+    const once = { ...bytesOf(document), ownStateVector: document.stateVector() }
+    const changes: unknown[] = []
+    document.listen((changed) => changes.push(changed))
+    const again = [
+      [commit.update],
+      [commit.update, commit.update, commit.update],
+      [base, commit.update],
+      [commit.update, base],
+    ]
+    for (const updates of again) {
+      document.apply(updates)
+      expect({ ...bytesOf(document), ownStateVector: document.stateVector() }).toEqual(once)
+    }
+    expect(changes).toEqual([])
+    expect(document.pendingCount).toBe(0)
+    expect(Array.from(allEntries(document), entryLine)).toEqual(
+      Array.from(allEntries(ann.registers), entryLine),
+    )
+    await ann.close()
+    await hub.close()
   },
 )
 
-function stateOf(replica: Awaited<ReturnType<typeof openReplica<typeof intents>>>) {
+function stateOf(ann: Scene['ann']) {
   return {
-    content: Array.from(allEntries(replica.registers), entryLine),
-    encoded: replica.encode(),
-    commits: replica.outbox.map(({ id }) => id.counter),
-    pending: replica.status.pending,
+    bytes: bytesOf(ann),
+    content: Array.from(allEntries(ann.registers), entryLine),
+    conflicts: ann.conflicts(),
+    commits: ann.outbox,
+    status: { ...ann.status },
   }
 }

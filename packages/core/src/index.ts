@@ -70,12 +70,15 @@ export {
 } from './domain/writers.ts'
 
 export { listConflicts, type Choice, type Conflict } from './reading/conflicts.ts'
+export { knownChanges, knownRegisters } from './reading/known.ts'
 export { isConflict, isParentVisible, isRowVisible, mergeValues, readRegister } from './reading/read.ts'
 export { allEntries, noRegisters, type Registers } from './reading/registers.ts'
 export {
   readTables,
   rowKey,
+  rowParts,
   type MapReads,
+  type PrefixOf,
   type RecordsReads,
   type SingletonReads,
   type TablesReads,

@@ -30,6 +30,14 @@ export const limits = {
   stateVectorClientsMax: 100_000,
   /** Commits that wait for an acknowledgement in one replica; the next `apply` is refused. */
   outboxCommitsMax: 100_000,
+  /** Commits that a replica can undo, kept in memory: far more than anybody steps back by hand. */
+  undoCommitsMax: 100,
+  /** Writes of all those commits together: what they replaced would be garbage otherwise. More than any one commit has. */
+  undoWritesMax: 100_000,
+  /** Entries of one op that tells what changed: half of what a commit may write. */
+  toldOpEntriesMax: 10_000,
+  /** Bytes of such an op's entries: with as many again in the update it stays below a commit's. */
+  toldOpBytesMax: 1 * MiB,
   /** Commits that one push message carries. */
   pushCommitsMax: 256,
   /** Bytes of commits that one push message carries, unless a single one is larger. */
@@ -60,6 +68,17 @@ export const limits = {
   retentionCommitsMin: 1_000,
   /** Bytes logged since the last checkpoint that are worth a new one, where its snapshot is not larger than that. */
   checkpointBytesMin: 64 * KiB,
+  /**
+   * Bytes of dead content that are worth a rebuild: for less, the snapshots that replicas which are away will then need cost
+   * more than it saves, and a small document is loaded in a few milliseconds in any state.
+   */
+  rebuildBytesMin: 64 * KiB,
+  /** Times that a hub tries to rebuild a document beside its appends; then it holds them, or busy writers win for ever. */
+  rebuildRacesMax: 3,
+  /** Times that it tries at all: other hubs over the same store are not held, so it comes back later. */
+  rebuildTriesMax: 6,
+  /** Milliseconds for which appends are held: well within the time that a push waits for its answer. */
+  rebuildHoldMsMax: 10_000,
   /** Milliseconds between two looks at the heads of a shared store, for signals that got lost. */
   followMs: 5_000,
   /** Times that a hub tries a store that is unavailable before it refuses what waits. */
@@ -85,5 +104,14 @@ assert(
   'a push of any commit fits a message up',
 )
 assert(limits.keyBytesMax + limits.valueBytesMax < limits.commitBytesMax, 'any single entry fits a commit')
+assert(
+  limits.updateEntriesMax + limits.updateDeleteRangesMax <= limits.undoWritesMax,
+  'any single commit can be undone',
+)
 assert(limits.commitBytesMax < limits.pushUnansweredBytesMax, 'any single commit may be under way')
+assert(
+  limits.rebuildHoldMsMax < limits.answerMsMax,
+  'who pushes while a document is rebuilt does not give up',
+)
+assert(limits.rebuildRacesMax < limits.rebuildTriesMax, 'appends are held before a rebuild is given up')
 assert(limits.reconnectMsMin < limits.reconnectMsMax, 'waiting grows')

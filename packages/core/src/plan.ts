@@ -32,7 +32,7 @@ export interface LoggedRebuild {
 }
 
 /** What a replica takes, of core's `capabilities`. */
-export type Offers = Readonly<Record<Capability, boolean>>
+export type Offers = Readonly<Record<Extract<Capability, 'delta' | 'rebuild'>, boolean>>
 
 export type CatchUpPlan =
   | { readonly path: 'unknown'; readonly why: string }

@@ -9,7 +9,8 @@ import { limits } from './limits.ts'
 export type Value = null | boolean | number | string | readonly Value[] | { readonly [name: string]: Value }
 
 /**
- * The canonical copy of a value. Fields that are `undefined` are left out, as JSON does.
+ * The canonical copy of a value, frozen: the document and its readers share it. Fields that are `undefined` are left out, as
+ * JSON does.
  * @param bytesMax largest UTF-8 size of the value's JSON.
  * @throws SyncError VALUE_INVALID with the path to the fault.
  */
@@ -18,12 +19,11 @@ export function canonicalValue(
   path = 'value',
   bytesMax: number = limits.valueBytesMax,
 ): Value {
-  const result = canonical(value, path, 0)
+  const size: Size = { path, bytesMax, parts: 0 }
+  const result = canonical(value, path, 0, size)
   // A character takes at most three bytes, so only text that might be too long is measured exactly.
   const text = canonicalJson(result)
-  if (text.length * 3 > bytesMax && utf8Length(text) > bytesMax) {
-    throw new SyncError('VALUE_INVALID', `${path} is larger than ${bytesMax} bytes`, { path })
-  }
+  if (text.length * 3 > bytesMax && utf8Length(text) > bytesMax) throw tooLarge(size)
   return result
 }
 
@@ -48,9 +48,18 @@ export function utf8Length(text: string): number {
   return bytes
 }
 
-function canonical(value: unknown, path: string, depth: number): Value {
+/** What a copy under way has come to. */
+interface Size {
+  readonly path: string
+  readonly bytesMax: number
+  /** Each takes a byte at least: so little that refers to itself often ends before it fills the memory. */
+  parts: number
+}
+
+function canonical(value: unknown, path: string, depth: number, size: Size): Value {
   if (depth > limits.valueDepthMax)
     throw invalid(path, `is nested deeper than ${limits.valueDepthMax} levels`)
+  if (++size.parts > size.bytesMax) throw tooLarge(size)
   switch (typeof value) {
     case 'boolean':
       return value
@@ -62,12 +71,16 @@ function canonical(value: unknown, path: string, depth: number): Value {
       return value === 0 ? 0 : value
     case 'object':
       if (value === null) return null
-      if (Array.isArray(value)) {
-        const items: readonly unknown[] = value
-        return Array.from(items, (item, i) => canonical(item, `${path}[${i}]`, depth + 1))
+      try {
+        return Array.isArray(value)
+          ? canonicalArray(value, path, depth, size)
+          : canonicalObject(value, path, depth, size)
+      } catch (cause) {
+        if (cause instanceof SyncError) throw cause
+        throw invalid(path, 'cannot be read: a getter or a proxy of it threw', cause)
       }
-      return canonicalObject(value, path, depth)
     case 'undefined':
+      throw invalid(path, 'is undefined, which JSON cannot hold')
     case 'bigint':
     case 'symbol':
     case 'function':
@@ -75,7 +88,14 @@ function canonical(value: unknown, path: string, depth: number): Value {
   }
 }
 
-function canonicalObject(value: object, path: string, depth: number): Value {
+/** By index: holes are found, and nobody's iterator is run. */
+function canonicalArray(items: readonly unknown[], path: string, depth: number, size: Size): Value {
+  const result: Value[] = []
+  for (let i = 0; i < items.length; i++) result.push(canonical(items[i], `${path}[${i}]`, depth + 1, size))
+  return Object.freeze(result)
+}
+
+function canonicalObject(value: object, path: string, depth: number, size: Size): Value {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype !== Object.prototype && prototype !== null) throw invalid(path, 'is an object of a class')
   const result: Record<string, Value> = {}
@@ -83,11 +103,15 @@ function canonicalObject(value: object, path: string, depth: number): Value {
     if (name === '__proto__') throw invalid(path, 'has a field named __proto__')
     if (!name.isWellFormed()) throw invalid(path, 'has a field name with half a surrogate pair')
     const field: unknown = Reflect.get(value, name)
-    if (field !== undefined) result[name] = canonical(field, `${path}.${name}`, depth + 1)
+    if (field !== undefined) result[name] = canonical(field, `${path}.${name}`, depth + 1, size)
   }
-  return result
+  return Object.freeze(result)
 }
 
-function invalid(path: string, why: string): SyncError {
-  return new SyncError('VALUE_INVALID', `${path} ${why}`, { path })
+function tooLarge({ path, bytesMax }: Size): SyncError {
+  return invalid(path, `is larger than ${bytesMax} bytes`)
+}
+
+function invalid(path: string, why: string, cause?: unknown): SyncError {
+  return new SyncError('VALUE_INVALID', `${path} ${why}`, { path, cause })
 }

@@ -27,6 +27,17 @@ const TAGS_BEYOND_JSON: ReadonlyMap<number, string> = new Map([
   [127, 'undefined'],
 ])
 
+/** A text that a reader has read, and where. */
+export interface LastText {
+  from: number
+  length: number
+  text: string
+}
+
+export function noText(): LastText {
+  return { from: 0, length: -1, text: '' }
+}
+
 export class ByteReader {
   readonly #bytes: Uint8Array
   readonly #view: DataView
@@ -114,6 +125,27 @@ export class ByteReader {
     } catch {
       throw this.malformed('a text is not UTF-8', start)
     }
+  }
+
+  /** As `text`, where the same is likely to come again: then its bytes are compared with `last`, and not decoded. */
+  textLike(last: LastText): string {
+    const start = this.at
+    const length = this.count(1)
+    if (length === last.length && this.#repeats(last.from, length)) {
+      this.at += length
+      return last.text
+    }
+    last.from = this.at
+    last.length = length
+    this.at = start
+    last.text = this.text()
+    return last.text
+  }
+
+  /** Whether the next bytes are those from `from` on. */
+  #repeats(from: number, length: number): boolean {
+    for (let i = 0; i < length; i++) if (this.#bytes[from + i] !== this.#bytes[this.at + i]) return false
+    return true
   }
 
   /** A JSON value in canonical form, so that equal values have equal bytes. */

@@ -34,7 +34,7 @@ export class YjsDocument implements CrdtDocument {
   constructor(clientId: ClientId) {
     this.clientId = clientId
     this.#doc = newDoc(clientId)
-    this.#entries = new EntryArray(this.#doc, (table, key) => this.#remember(table, key))
+    this.#entries = new EntryArray(this.#doc, false, (table, key) => this.#remember(table, key))
   }
 
   get newestHlc(): Hlc | null {

@@ -3,16 +3,8 @@
  * and the array that Yjs holds anyway is what the index points to.
  */
 import * as Y from 'yjs'
-import {
-  checkKey,
-  isHlc,
-  keyText,
-  SyncError,
-  type Entry,
-  type Hlc,
-  type KeyText,
-  type Value,
-} from '@rejoin/core'
+import { isHlc, keyText, SyncError, type Entry, type Hlc, type KeyText, type Value } from '@rejoin/core'
+import { EntryContent } from './entry-content.ts'
 
 /** Name of the one root array. */
 export const ROOT = 'entries'
@@ -61,26 +53,41 @@ export function entryOf(element: Element): Entry {
   }
 }
 
-/**
- * An entry of parts that were read from bytes.
- * @throws SyncError KEY_INVALID or VALUE_INVALID; sizes of values are the domain's check.
- */
-export function checkEntry(table: unknown, key: readonly unknown[], value: Value, hlc: unknown): Entry {
-  if (typeof table !== 'string' || table === '' || table.length > TABLE_CHARS_MAX) {
-    throw new SyncError(
-      'KEY_INVALID',
-      `an entry starts with a table's name of 1 to ${TABLE_CHARS_MAX} characters`,
-    )
-  }
-  if (!key.every((part) => typeof part === 'string')) {
-    throw new SyncError('KEY_INVALID', 'the key of an entry has a part that is no string')
-  }
-  if (!isHlc(hlc)) throw new SyncError('VALUE_INVALID', 'an entry ends with an HLC stamp of 14 characters')
-  return { table, key: checkKey(key), value, hlc }
+/** Readers are given the very value that the document holds: whoever changed it would change the document's bytes. */
+export function freezeValue(element: Element): void {
+  freeze(element[element.length - 2])
+}
+
+function freeze(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return
+  for (const part of Object.values(value)) freeze(part)
+  Object.freeze(value)
+}
+
+/** @throws SyncError KEY_INVALID */
+export function checkTable(table: string): string {
+  if (table !== '' && table.length <= TABLE_CHARS_MAX) return table
+  const why = `an entry starts with a table's name of 1 to ${TABLE_CHARS_MAX} characters`
+  throw new SyncError('KEY_INVALID', why)
+}
+
+/** @throws SyncError VALUE_INVALID */
+export function checkStamp(hlc: string): Hlc {
+  if (isHlc(hlc)) return hlc
+  throw new SyncError('VALUE_INVALID', 'an entry ends with an HLC stamp of 14 characters')
 }
 
 /** The elements of an item of the array `root`, or none for deleted and foreign items. */
 export function elementsOf(struct: Y.AbstractStruct, root: Y.Array<unknown>): readonly unknown[] {
   if (!(struct instanceof Y.Item) || struct.parent !== root) return []
-  return struct.content instanceof Y.ContentAny ? struct.content.arr : []
+  const { content } = struct
+  return content instanceof EntryContent || content instanceof Y.ContentAny ? content.getContent() : []
+}
+
+/** Gives a live item of the array a content that is cheap to cut and join; its bytes stay the same. */
+export function holdInPieces(struct: Y.AbstractStruct, root: Y.Array<unknown>): void {
+  if (!(struct instanceof Y.Item) || struct.parent !== root || struct.deleted) return
+  if (struct.content instanceof Y.ContentAny) {
+    struct.content = EntryContent.of(struct.content.arr)
+  }
 }

@@ -5,9 +5,21 @@
  */
 import * as Y from 'yjs'
 import { assert, keyText, type Entry, type Hlc, type Write } from '@rejoin/core'
-import { cutIntoBlocks, deleteRun, runsOf } from './deleting.ts'
-import { elementOf, elementsOf, entryOf, hlcOf, isElement, ROOT } from './element.ts'
+import { buryRun } from './burying.ts'
+import { deleteRun, runsOf } from './deleting.ts'
+import {
+  elementOf,
+  elementsOf,
+  entryOf,
+  freezeValue,
+  hlcOf,
+  holdInPieces,
+  isElement,
+  ROOT,
+} from './element.ts'
+import { EntryContent } from './entry-content.ts'
 import { EntryIndex, type LiveEntry, type TouchListener } from './entry-index.ts'
+import type { ItemId } from './update-reader.ts'
 
 /** What Yjs keeps of one client, by clock. */
 type Structs = (Y.GC | Y.Item)[]
@@ -16,11 +28,16 @@ export class EntryArray {
   readonly doc: Y.Doc
   readonly index: EntryIndex
   readonly #root: Y.Array<unknown>
+  readonly #watched: boolean
   #newestHlc: Hlc | null = null
 
-  /** Follows `doc` from now on; `onTouch` hears of every key whose live entries are about to change. */
-  constructor(doc: Y.Doc, onTouch: TouchListener) {
+  /**
+   * Follows `doc` from now on; `onTouch` hears of every key whose live entries are about to change.
+   * @param watched whether others listen to Yjs's own events of `doc`, which show the items that a transaction deleted.
+   */
+  constructor(doc: Y.Doc, watched: boolean, onTouch: TouchListener) {
     this.doc = doc
+    this.#watched = watched
     this.#root = doc.getArray(ROOT)
     this.index = new EntryIndex(onTouch)
     for (const [client, structs] of doc.store.clients) this.#addFrom(client, structs, 0)
@@ -36,7 +53,7 @@ export class EntryArray {
   }
 
   /** The update that holds the effect of `writes`, or null where nothing changed. Writes name each key once. */
-  write(writes: readonly Write[], hlc: Hlc, seen: (entry: Entry) => boolean = () => true): Uint8Array | null {
+  write(writes: readonly Write[], hlc: Hlc, seen?: (entry: Entry) => boolean): Uint8Array | null {
     const sets = writes.filter((write) => write.kind === 'set')
     const replaced = this.#replacedBy(writes, hlc, seen)
     if (sets.length === 0 && replaced.length === 0) return null
@@ -47,9 +64,10 @@ export class EntryArray {
     this.doc.on('update', capture)
     try {
       this.doc.transact((transaction) => {
-        const runs = runsOf(replaced)
-        cutIntoBlocks(transaction, runs)
-        for (const run of runs) deleteRun(transaction, run)
+        for (const run of runsOf(replaced)) {
+          if (this.#watched) deleteRun(transaction, run)
+          else buryRun(transaction, run, this.#forget)
+        }
         if (sets.length > 0)
           this.#append(
             transaction,
@@ -64,11 +82,11 @@ export class EntryArray {
   }
 
   /** Entries that a write has seen; those newer than it, and those its author had not seen, stay. */
-  #replacedBy(writes: readonly Write[], hlc: Hlc, seen: (entry: Entry) => boolean): LiveEntry[] {
+  #replacedBy(writes: readonly Write[], hlc: Hlc, seen?: (entry: Entry) => boolean): LiveEntry[] {
     const replaced: LiveEntry[] = []
     for (const { table, key } of writes) {
       for (const live of this.index.live(table, keyText(key))) {
-        if (hlcOf(live.element) <= hlc && seen(entryOf(live.element))) replaced.push(live)
+        if (hlcOf(live.element) <= hlc && seen?.(entryOf(live.element)) !== false) replaced.push(live)
       }
     }
     return replaced
@@ -83,11 +101,18 @@ export class EntryArray {
         ? lastItem(this.#root)
         : Y.getItemCleanEnd(transaction, store, Y.createID(clientID, clock - 1))
     const origin = left === null ? null : left.lastId
-    const content = new Y.ContentAny([...elements])
+    const content = EntryContent.of(elements)
     new Y.Item(Y.createID(clientID, clock), left, origin, null, null, this.#root, null, content).integrate(
       transaction,
       0,
     )
+  }
+
+  /** What `buryRun` took out of an item: no item of the transaction shows it to `#absorb`. */
+  readonly #forget = (elements: readonly unknown[], { client, clock }: ItemId): void => {
+    for (const [offset, element] of elements.entries()) {
+      if (isElement(element)) this.index.remove(element, { client, clock: clock + offset })
+    }
   }
 
   readonly #absorb = (transaction: Y.Transaction): void => {
@@ -127,8 +152,12 @@ export class EntryArray {
         if (clock + offset < start || !isElement(element)) continue
         const hlc = hlcOf(element)
         if (this.#newestHlc === null || hlc > this.#newestHlc) this.#newestHlc = hlc
-        if (!struct.deleted) this.index.add({ element, client, clock: clock + offset })
+        if (struct.deleted) continue
+        freezeValue(element)
+        this.index.add({ element, client, clock: clock + offset })
       }
+      // Before Yjs joins what a transaction leaves, which it does after this.
+      holdInPieces(struct, this.#root)
     }
   }
 }

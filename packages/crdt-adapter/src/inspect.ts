@@ -3,7 +3,7 @@
  * key once. What only the log can tell is the hub's check: is this client's next clock the one named, are origins and
  * deleted ids known.
  */
-import { keyText, limits, SyncError, type Entry, type InspectedUpdate } from '@rejoin/core'
+import { keyText, limits, SyncError, type Entry, type InspectedUpdate, type KeyText } from '@rejoin/core'
 import { readStateUpdate, type Run, type Section } from './update-reader.ts'
 
 const bounds = { entriesMax: limits.updateEntriesMax, deleteRangesMax: limits.updateDeleteRangesMax }
@@ -26,13 +26,16 @@ export function inspectUpdate(update: Uint8Array): InspectedUpdate {
 /** The entries of a section that is one chain and writes each key once, as a commit does. */
 function entriesOf(section: Section): readonly Entry[] {
   const entries: Entry[] = []
-  const written = new Set<string>()
+  const written = new Map<string, Set<KeyText>>()
   for (const run of section.runs) {
     checkChain(section, run)
     for (const entry of run.entries ?? []) {
-      const name = `${entry.table}\u0000${keyText(entry.key)}`
-      if (written.has(name)) throw disallowed(`a commit writes ${JSON.stringify(entry.key)} twice`, run.at)
-      written.add(name)
+      let keys = written.get(entry.table)
+      if (keys === undefined) written.set(entry.table, (keys = new Set()))
+      const known = keys.size
+      if (keys.add(keyText(entry.key)).size === known) {
+        throw disallowed(`a commit writes ${JSON.stringify(entry.key)} twice`, run.at)
+      }
       entries.push(entry)
     }
   }

@@ -3,9 +3,9 @@
  * anything is done with what it read, and never calls a Yjs decoder (HAZARDS part 1). A state update may carry several
  * client sections and runs of deleted items; `inspect.ts` narrows this to the update of one commit.
  */
-import { SyncError, type ClientId, type Entry, type ItemRange } from '@rejoin/core'
-import { ByteReader, TAG_ARRAY, TAG_TEXT } from './byte-reader.ts'
-import { checkEntry, ROOT } from './element.ts'
+import { checkKey, SyncError, type ClientId, type Entry, type Hlc, type ItemRange } from '@rejoin/core'
+import { ByteReader, noText, TAG_ARRAY, TAG_TEXT, type LastText } from './byte-reader.ts'
+import { checkStamp, checkTable, ROOT } from './element.ts'
 
 export interface ItemId {
   readonly client: ClientId
@@ -132,7 +132,8 @@ function readRun(reader: ByteReader, client: ClientId, clock: number): Run {
   const length = reader.count(1)
   if (length === 0) throw reader.malformed('a run of items is empty', at)
   const entries: Entry[] = []
-  for (let i = 0; i < length; i++) entries.push(readEntry(reader))
+  const before: EntryBefore = { table: noText(), hlc: noText(), checkedTable: null, checkedHlc: null }
+  for (let i = 0; i < length; i++) entries.push(readEntry(reader, before))
   return { clock, length, origin, entries, at, bytes: reader.at - at }
 }
 
@@ -152,29 +153,44 @@ function readOrigin(reader: ByteReader, client: ClientId, clock: number): ItemId
   return origin
 }
 
-function readEntry(reader: ByteReader): Entry {
+/** What the entry before said: mostly the next one has the same table and stamp, read and checked by then. */
+interface EntryBefore {
+  readonly table: LastText
+  readonly hlc: LastText
+  checkedTable: string | null
+  checkedHlc: Hlc | null
+}
+
+function readEntry(reader: ByteReader, before: EntryBefore): Entry {
   const at = reader.at
   if (reader.byte() !== TAG_ARRAY) throw reader.disallowed('an item is no entry', at)
   const parts = reader.count(1)
   if (parts < 4) throw reader.disallowed('an entry has a table, a key, a value and a stamp', at)
-  const table = readText(reader)
+  readTextTag(reader)
+  const table = reader.textLike(before.table)
   const key: string[] = []
-  for (let i = 1; i < parts - 2; i++) key.push(readText(reader))
+  for (let i = 1; i < parts - 2; i++) {
+    readTextTag(reader)
+    key.push(reader.text())
+  }
   const value = reader.value()
-  const hlc = readText(reader)
+  readTextTag(reader)
+  const stamp = reader.textLike(before.hlc)
   try {
-    return checkEntry(table, key, value, hlc)
+    before.checkedTable = table === before.checkedTable ? table : checkTable(table)
+    checkKey(key)
+    before.checkedHlc = stamp === before.checkedHlc ? before.checkedHlc : checkStamp(stamp)
   } catch (error) {
     if (error instanceof SyncError) throw reader.disallowed(error.message, at, error)
     throw error
   }
+  return { table, key, value, hlc: before.checkedHlc }
 }
 
-function readText(reader: ByteReader): string {
+function readTextTag(reader: ByteReader): void {
   const at = reader.at
   if (reader.byte() !== TAG_TEXT)
     throw reader.disallowed('an entry has something else where a text belongs', at)
-  return reader.text()
 }
 
 function readDeleteSet(reader: ByteReader, rangesMax: number): readonly DeletedRange[] {

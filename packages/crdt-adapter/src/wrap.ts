@@ -33,7 +33,7 @@ export interface WrappedDocument<D extends AnyDomain> {
 }
 
 export function wrapDocument<D extends AnyDomain>(domain: D, doc: Y.Doc): WrappedDocument<D> {
-  const entries = new EntryArray(doc, () => {})
+  const entries = new EntryArray(doc, true, () => {})
   const { index } = entries
   return {
     tables: readTables(domain, index),

@@ -72,3 +72,22 @@ test('what was concurrent is a conflict here too, and a wrapper that was destroy
   doc.getArray('entries').delete(0, 2)
   expect(wrapped.tables.settings.get()).toEqual({ owner: 'Bob' })
 })
+
+test('others who watch the document hear from Yjs of every entry that an op replaces', () => {
+  const doc = new Y.Doc()
+  const wrapped = wrapDocument(lists, doc)
+  const heard: unknown[][] = []
+  doc.getArray('entries').observe((event) => {
+    heard.push([...event.changes.deleted].flatMap((item) => item.content.getContent()))
+  })
+  const weigh = (weight: number, ...tokens: string[]): boolean =>
+    wrapped.apply(
+      tokens.map((token) => ({ type: 'Weighed', token, intent: 'i', weight })),
+      stamp(100 + weight),
+    )
+  weigh(1, 'a', 'b', 'c', 'd')
+  for (const token of ['a', 'b', 'd', 'c']) weigh(2, token)
+  expect(heard.flat()).toEqual(
+    ['a', 'b', 'd', 'c'].map((token) => ['weights', token, 'i', 1, expect.any(String)]),
+  )
+})

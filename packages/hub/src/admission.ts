@@ -8,6 +8,7 @@ import {
   checkEntriesFollowFromOps,
   CLIENT_ID_MIN,
   commitName,
+  domainTooNew,
   limits,
   parseHlc,
   SyncError,
@@ -71,17 +72,19 @@ export function admit(
       const isOther = commit.counter === mark.counter && commit.hlc !== mark.hlc
       return isOther ? { kind: 'taken', error: taken(candidate) } : { kind: 'duplicate' }
     }
+    checkVersion(candidate, marks)
     checkFollows(candidate, marks)
     const update = commit.update.length === 0 ? emptyUpdate : updates.inspect(commit.update)
     checkClient(update, replica, marks)
     checkChain(update)
     checkKnown(update, marks)
-    checkEntries(domain, update.entries)
-    const opsJson = JSON.stringify(canonicalOps(domain, commit.ops))
+    const { counter, prev, hlc, domainVersion, ops } = commit
+    checkEntries(domain, update.entries, domainVersion)
+    // Logged as they were written: whoever reads them brings them up to date.
+    const opsJson = JSON.stringify(canonicalOps(domain, ops, domainVersion))
     checkSize(commit.update.length + utf8Length(opsJson))
-    checkEntriesFollowFromOps(domain, commit.ops, update.entries, commit.hlc)
+    checkEntriesFollowFromOps(domain, ops, update.entries, hlc, domainVersion)
     checkDrift(candidate, nowMs)
-    const { counter, prev, hlc, domainVersion } = commit
     const id = { replica, counter }
     const logged = { id, prev, hlc, domainVersion, principal: principal.name, opsJson, update: commit.update }
     return { kind: 'admitted', commit: logged, inserted: update.inserted }
@@ -108,19 +111,19 @@ function checkSize(bytes: number): void {
   )
 }
 
-function checkDomain({ namespace, domain, commit }: Candidate, marks: Marks | null): void {
+function checkDomain({ namespace, domain }: Candidate, marks: Marks | null): void {
   if (marks !== null && marks.domain !== domain.name) {
     throw new SyncError(
       'DOMAIN_MISMATCH',
       `${namespace} holds the domain ${marks.domain}, not ${domain.name}`,
     )
   }
-  if (commit.domainVersion > domain.version) throw tooNew(domain, commit.domainVersion)
 }
 
-export function tooNew(domain: AnyDomain, version: number): SyncError {
-  const why = `this hub knows version ${domain.version} of the domain ${domain.name}, not ${version}`
-  return new SyncError('DOMAIN_TOO_NEW', `${why}; update the hub first`)
+/** Of a document that holds what this hub does not know it serves the bytes and lets nothing in, new or old. */
+function checkVersion({ domain, commit }: Candidate, marks: Marks | null): void {
+  const newest = Math.max(commit.domainVersion, marks?.domainVersion ?? 1)
+  if (newest > domain.version) throw domainTooNew(domain, newest, 'this hub')
 }
 
 /**

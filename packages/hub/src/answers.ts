@@ -59,3 +59,11 @@ export function internal(error: unknown, what: string): SyncError {
 function retryAfterMs(clock: Clock): number {
   return Math.floor(limits.reconnectMsMin + randomUnit(clock) * limits.closingMsMax)
 }
+
+/** What was sent was not taken. */
+export function tooSlow(): SyncError {
+  return new SyncError(
+    'PEER_TOO_SLOW',
+    `what was sent was not taken within ${limits.backlogMsMax} ms; come back later`,
+  )
+}

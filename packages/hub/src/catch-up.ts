@@ -30,9 +30,16 @@ export interface CatchUpSource {
   /** The log after `at`, up to `head`; not called where that is nothing. */
   page(at: Cursor | null): Promise<LogPage>
   /** The newest checkpoint, built where there is none yet. */
-  snapshot(): Promise<{ readonly cursor: Cursor; readonly snapshot: Uint8Array }>
+  snapshot(): Promise<CatchUpSnapshot>
   /** Resolves when the room knows the log at least up to `seq`. @throws SyncError STORE_UNAVAILABLE */
   reach(seq: Seq): Promise<void>
+}
+
+export interface CatchUpSnapshot {
+  readonly cursor: Cursor
+  readonly snapshot: Uint8Array
+  /** The newest version of the domain in it: another hub may have made it, which has read further than the room. */
+  readonly domainVersion: number
 }
 
 /** Where it goes. */
@@ -45,6 +52,8 @@ export interface CatchUpOutlet {
   ready(): Promise<void>
   /** `at`: how far the replica is after this message. */
   send(message: DownMessage, at: Cursor | null): void
+  /** What is sent next holds commits of this version of the domain. */
+  holds(domainVersion: number): void
   /** Everything up to `at` was sent; `told` where a `Welcome` was, so that `CaughtUp` must follow. */
   arrive(at: Cursor | null, told: boolean): void
 }
@@ -115,7 +124,8 @@ class Course {
   }
 
   async sendSnapshot(gap: { cursor: Seq; floor: Seq; head: Seq } | null): Promise<void> {
-    const { cursor, snapshot } = await this.#source.snapshot()
+    const found = await this.#source.snapshot()
+    const { cursor } = found
     // Trimmed behind a rebuild that this room has not read yet: bytes of two epochs never mix.
     if (this.#at !== null && this.#at.epoch !== cursor.epoch) {
       this.welcome(
@@ -123,7 +133,7 @@ class Course {
         `the document was rebuilt: epoch ${cursor.epoch}, the replica's is ${this.#at.epoch}`,
       )
     } else if (gap !== null) this.#outlet.send({ type: 'RevisionGap', ...gap }, this.#at)
-    await this.#send(cursor, snapshot)
+    await this.#send(found)
   }
 
   sendRebuild({ to, digest }: LoggedRebuild): void {
@@ -133,8 +143,7 @@ class Course {
 
   async reset(why: string): Promise<void> {
     this.welcome('reset', why)
-    const { cursor, snapshot } = await this.#source.snapshot()
-    await this.#send(cursor, snapshot)
+    await this.#send(await this.#source.snapshot())
   }
 
   /** Sends page after page until the head is reached; it may move on meanwhile. */
@@ -156,8 +165,9 @@ class Course {
     }
   }
 
-  async #send(cursor: Cursor, snapshot: Uint8Array): Promise<void> {
+  async #send({ cursor, snapshot, domainVersion }: CatchUpSnapshot): Promise<void> {
     await this.#outlet.ready()
+    this.#outlet.holds(domainVersion)
     this.#at = cursor
     this.#outlet.send({ type: 'Snapshot', cursor, snapshot }, cursor)
   }

@@ -10,7 +10,8 @@ import {
   type HubStore,
   type Namespace,
 } from '@rejoin/core'
-import { checkpointNamespace, type Checkpointed, type Compact } from './checkpointing.ts'
+import { checkpointNamespace, type Checkpointed, type WeighedDocument } from './checkpointing.ts'
+import { type HeavyWork } from './heavy-work.ts'
 import { type HubLog } from './log-event.ts'
 import { type HubCounts } from './metrics.ts'
 import { type Retention } from './retention.ts'
@@ -19,7 +20,7 @@ import { type Room } from './room.ts'
 export interface CheckpointerParts {
   readonly store: HubStore
   readonly updates: CrdtUpdates
-  readonly compact: Compact
+  readonly heavy: HeavyWork
   readonly clock: Clock
   readonly counts: HubCounts
   readonly log: HubLog
@@ -28,6 +29,8 @@ export interface CheckpointerParts {
   readonly bytesMin: number
   /** The room of a namespace, where it is in memory. */
   readonly room: (namespace: Namespace) => Room | null
+  /** What a new one weighs. */
+  readonly weighed: (namespace: Namespace, document: WeighedDocument) => void
 }
 
 export class Checkpointer {
@@ -66,14 +69,15 @@ export class Checkpointer {
   }
 
   async #build(namespace: Namespace): Promise<Checkpointed> {
-    const { store, updates, compact, retention, counts, clock, log, room } = this.#parts
+    const { store, updates, heavy, retention, counts, clock, log, room, weighed } = this.#parts
     // Whoever made the log grow is answered and has returned first.
     await Promise.resolve()
     try {
-      const done = await checkpointNamespace(store, updates, compact, namespace, retention)
+      const done = await checkpointNamespace(store, updates, heavy, namespace, retention)
       counts.checkpoints++
       this.#failures.delete(namespace)
       room(namespace)?.checkpointed(done)
+      if (done.weighed !== null) weighed(namespace, done.weighed)
       return done
     } catch (error) {
       counts.checkpointFailures++

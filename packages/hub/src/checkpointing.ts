@@ -7,19 +7,19 @@ import {
   SyncError,
   type ClientClocks,
   type CrdtUpdates,
+  type DocumentWeight,
+  type Epoch,
   type HubStore,
   type LogRange,
   type Namespace,
   type Seq,
 } from '@rejoin/core'
 import { documentBefore, readCheckpoint } from './document.ts'
+import { type HeavyWork } from './heavy-work.ts'
 import { walkLog } from './log.ts'
 import { type Marks } from './marks.ts'
 import { trimmableUpTo, type RecordSize, type Retention } from './retention.ts'
 import { encodeMarks } from './stored-marks.ts'
-
-/** Makes one snapshot of parts that build on each other; may run elsewhere. */
-export type Compact = (parts: readonly Uint8Array[]) => Promise<Uint8Array>
 
 export interface Checkpointed {
   readonly seq: Seq
@@ -27,6 +27,14 @@ export interface Checkpointed {
   readonly floor: Seq
   /** Bytes of the records after it. */
   readonly bytesAfter: number
+  /** Null where it was there already, or a newer one. */
+  readonly weighed: WeighedDocument | null
+}
+
+/** What a snapshot weighs, and of which epoch it is. */
+export interface WeighedDocument {
+  readonly epoch: Epoch
+  readonly weight: DocumentWeight
 }
 
 /**
@@ -37,26 +45,30 @@ export interface Checkpointed {
 export async function checkpointNamespace(
   store: HubStore,
   updates: CrdtUpdates,
-  compact: Compact,
+  heavy: HeavyWork,
   namespace: Namespace,
   retention: Retention,
 ): Promise<Checkpointed> {
   const { parts, marks } = await documentBefore(store, updates, namespace)
   if (marks === null) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
   const { seq } = marks.head
+  let weighed: WeighedDocument | null = null
   if ((await store.checkpoint(namespace))?.seq !== seq) {
-    const snapshot = await compact(parts)
+    const snapshot = await heavy.compact(parts)
     checkClocks(updates.clocks(snapshot), marks, namespace)
-    await store.installCheckpoint(namespace, { seq, marks: encodeMarks(marks, snapshot), snapshot })
+    const checkpoint = { seq, marks: encodeMarks(marks, snapshot), snapshot }
+    // A newer one is there where somebody was faster, and may be of a document that was rebuilt.
+    const outcome = await store.installCheckpoint(namespace, checkpoint)
+    if (outcome === 'installed') weighed = { epoch: marks.epoch, weight: updates.weigh(snapshot) }
   }
-  return await trimNamespace(store, namespace, retention)
+  return { ...(await trimNamespace(store, namespace, retention)), weighed }
 }
 
 async function trimNamespace(
   store: HubStore,
   namespace: Namespace,
   retention: Retention,
-): Promise<Checkpointed> {
+): Promise<Omit<Checkpointed, 'weighed'>> {
   const checkpoint = await readCheckpoint(store, namespace)
   if (checkpoint === null)
     throw new SyncError('STORE_UNAVAILABLE', `${namespace}: the checkpoint cannot be read yet`)

@@ -28,9 +28,9 @@ export function foldEntry(marks: Marks | null, entry: LogEntry, updates: CrdtUpd
   if (record.kind === 'rebuild' || record.epoch !== folded.epoch || record.domain !== folded.domain) {
     throw corrupt(`log record ${seq}`, `is of another epoch or domain than those before it`)
   }
-  for (const { id, hlc, update } of record.commits) {
+  for (const { id, hlc, domainVersion, update } of record.commits) {
     const inserted = update.length === 0 ? null : updates.inspect(update).inserted
-    folded.fold(id.replica, { counter: id.counter, hlc }, inserted)
+    folded.fold(id.replica, { counter: id.counter, hlc, domainVersion }, inserted)
   }
   folded.moveTo(seq, tag)
   return folded

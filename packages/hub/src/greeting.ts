@@ -1,6 +1,14 @@
 /** The first message of a channel, and whether whoever sent it may enter. */
-import { limits, SyncError, type AnyDomain, type Clock, type Hello, type HubChannel } from '@rejoin/core'
-import { tooNew } from './admission.ts'
+import {
+  domainTooNew,
+  limits,
+  SyncError,
+  type AnyDomain,
+  type Clock,
+  type Hello,
+  type HubChannel,
+} from '@rejoin/core'
+import { type HubLog } from './log-event.ts'
 import { type Principal } from './principal.ts'
 import { type Room } from './room.ts'
 import { within } from './waiting.ts'
@@ -13,7 +21,11 @@ export async function receiveHello(channel: HubChannel, clock: Clock): Promise<H
   throw new SyncError('MESSAGE_UNEXPECTED', `a channel starts with Hello, not with ${message.type}`)
 }
 
-/** The domain it asks for. @throws SyncError FORBIDDEN, DOMAIN_UNKNOWN or DOMAIN_TOO_NEW */
+/**
+ * The domain it asks for, in the version that this hub knows: a newer replica may read, and each of its commits is held
+ * against what is known here.
+ * @throws SyncError FORBIDDEN or DOMAIN_UNKNOWN
+ */
 export function checkHello(
   hello: Hello,
   principal: Principal,
@@ -31,7 +43,6 @@ export function checkHello(
       `this hub does not know the domain ${hello.domain}; it knows ${known}`,
     )
   }
-  if (hello.domainVersion > domain.version) throw tooNew(domain, hello.domainVersion)
   return domain
 }
 
@@ -42,4 +53,11 @@ export function checkDomain(room: Room, domain: AnyDomain): void {
     'DOMAIN_MISMATCH',
     `${room.namespace} holds the domain ${room.domain}, not ${domain.name}`,
   )
+}
+
+/** A document that is newer than the hub: bytes need no domain, so the room is served; every push to it is refused. */
+export function warnOfNewer({ namespace, marks }: Room, domain: AnyDomain, log: HubLog): void {
+  if (marks === null || marks.domainVersion <= domain.version) return
+  const error = domainTooNew(domain, marks.domainVersion, 'this hub')
+  log({ level: 'warn', namespace, message: 'served, but nothing is taken in', error })
 }

@@ -15,14 +15,18 @@ import {
   type Namespace,
   type Seq,
 } from '@rejoin/core'
-import { type Compact } from './checkpointing.ts'
 import { Checkpointer } from './checkpointer.ts'
+import { countedWork, inlineWork, type HeavyWork } from './heavy-work.ts'
 import { type HubLog } from './log-event.ts'
 import { LogFollower } from './log-follower.ts'
 import { countDocuments, HubCounts, type HubMetrics } from './metrics.ts'
 import { type Principal } from './principal.ts'
+import { type Rebuilt } from './rebuild.ts'
+import { defaultRebuildPolicy, type RebuildPolicy } from './rebuild-policy.ts'
+import { Rebuilder } from './rebuilder.ts'
 import { defaultRetention, type Retention } from './retention.ts'
-import { Room, type RoomParts, type RoomStatus } from './room.ts'
+import { Room, type RoomParts } from './room.ts'
+import { type RoomStatus } from './room-status.ts'
 import { Session } from './session.ts'
 import { within } from './waiting.ts'
 
@@ -40,8 +44,10 @@ export interface HubOptions {
   readonly retention?: Partial<Retention>
   /** `bytesMin`: bytes logged since the last checkpoint that are worth a new one. */
   readonly checkpoint?: { readonly bytesMin?: number }
-  /** Makes snapshots, e.g. on a worker thread; otherwise `updates.compact` does. */
-  readonly compact?: Compact
+  /** When a checkpoint finds a document so dead that it is rebuilt, by itself and in the background. */
+  readonly rebuild?: Partial<RebuildPolicy> | 'never'
+  /** Compacts and rebuilds, e.g. on a worker thread; otherwise `updates` does, where it is called. */
+  readonly heavy?: HeavyWork
 }
 
 export interface Hub {
@@ -49,6 +55,12 @@ export interface Hub {
   accept(channel: HubChannel, principal: Principal): Promise<void>
   /** Folds the log now. @throws SyncError NAMESPACE_UNKNOWN, or why it cannot */
   checkpoint(namespace: Namespace): Promise<{ readonly seq: Seq; readonly snapshotBytes: number }>
+  /**
+   * Starts a new epoch made of the live entries alone, while the hub serves on: whoever is connected and caught up makes
+   * the same document of what it has.
+   * @throws SyncError NAMESPACE_UNKNOWN, or why it cannot
+   */
+  rebuild(namespace: Namespace): Promise<Rebuilt>
   /** Tells every session, finishes the appends under way for at most `limits.closingMsMax`, closes. Idempotent. */
   close(): Promise<void>
   metrics(): HubMetrics
@@ -67,6 +79,7 @@ class RunningHub implements Hub {
   readonly #domains: ReadonlyMap<string, AnyDomain>
   readonly #roomParts: RoomParts
   readonly #checkpointer: Checkpointer
+  readonly #rebuilder: Rebuilder
   readonly #follower: LogFollower
   readonly #log: HubLog
   #closing: Promise<void> | null = null
@@ -75,6 +88,10 @@ class RunningHub implements Hub {
     const { store, clock, signals = noSignals, log = () => {} } = options
     const updates = countDocuments(options.updates, this.#counts)
     const counts = this.#counts
+    // Inline work is counted where it decodes.
+    const heavy = options.heavy === undefined ? inlineWork(updates) : countedWork(options.heavy, this.#counts)
+    const policy: RebuildPolicy | 'never' =
+      options.rebuild === 'never' ? 'never' : { ...defaultRebuildPolicy, ...options.rebuild }
     this.#options = options
     this.#log = log
     this.#domains = new Map(options.domains.map((domain) => [domain.name, domain]))
@@ -84,22 +101,31 @@ class RunningHub implements Hub {
       clock,
       counts,
       log,
-      compact: countedCompact(options.compact, updates, counts),
+      heavy,
       retention: { ...defaultRetention, ...options.retention },
       bytesMin: options.checkpoint?.bytesMin ?? limits.checkpointBytesMin,
       room: (namespace) => this.#rooms.get(namespace) ?? null,
+      weighed: (namespace, document) => this.#rebuilder.weighed(namespace, document),
     })
+    const rebuilding = { store, updates, heavy, clock, signals, counts, log, policy }
+    this.#rebuilder = new Rebuilder({ ...rebuilding, room: (namespace) => this.#room(namespace) })
     this.#roomParts = {
       store,
       updates,
+      heavy,
       clock,
       signals,
       counts,
       log,
-      grown: (room) => this.#checkpointer.grown(room),
+      grown: (room) => {
+        this.#checkpointer.grown(room)
+        this.#rebuilder.grown(room.namespace)
+      },
       idle: (room) => {
         // A session that has ended may still look at a room that was dropped before.
-        if (this.#rooms.get(room.namespace) === room) this.#rooms.delete(room.namespace)
+        if (this.#rooms.get(room.namespace) !== room) return
+        this.#rooms.delete(room.namespace)
+        this.#rebuilder.forget(room.namespace)
       },
     }
     this.#follower = new LogFollower({ store, signals, clock, log, rooms: this.#rooms })
@@ -128,6 +154,11 @@ class RunningHub implements Hub {
     return { seq, snapshotBytes }
   }
 
+  async rebuild(namespace: Namespace): Promise<Rebuilt> {
+    if (this.#closing !== null) throw closing()
+    return await this.#rebuilder.build(namespace)
+  }
+
   close(): Promise<void> {
     return (this.#closing ??= this.#close())
   }
@@ -145,7 +176,7 @@ class RunningHub implements Hub {
     this.#follower.stop()
     for (const session of this.#sessions) session.warn(closing())
     const rooms = [...this.#rooms.values()].map((room) => room.settled())
-    const settled = Promise.all([...rooms, this.#checkpointer.settled()])
+    const settled = Promise.all([...rooms, this.#checkpointer.settled(), this.#rebuilder.stop()])
     const result = await within(this.#options.clock, limits.closingMsMax, settled)
     if (result === 'late')
       this.#log({ level: 'warn', namespace: null, message: 'closed with appends under way' })
@@ -156,14 +187,6 @@ class RunningHub implements Hub {
     let room = this.#rooms.get(namespace)
     if (room === undefined) this.#rooms.set(namespace, (room = new Room(namespace, this.#roomParts)))
     return room
-  }
-}
-
-function countedCompact(compact: Compact | undefined, updates: CrdtUpdates, counts: HubCounts): Compact {
-  if (compact === undefined) return (parts) => Promise.resolve(updates.compact(parts))
-  return (parts) => {
-    counts.documentsDecoded++
-    return compact(parts)
   }
 }
 

@@ -111,7 +111,8 @@ export class Intake {
       .map(({ admission }) => admission)
       .filter((admission) => admission.kind === 'admitted')
     for (const { commit, inserted } of admitted.slice(0, record.commits.length)) {
-      logged.fold(commit.id.replica, { counter: commit.id.counter, hlc: commit.hlc }, inserted)
+      const { id, hlc, domainVersion } = commit
+      logged.fold(id.replica, { counter: id.counter, hlc, domainVersion }, inserted)
     }
     logged.moveTo(seq, tag)
     return this.#settle(record)

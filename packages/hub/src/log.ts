@@ -3,7 +3,15 @@
  * (St2) and carries the tag before it, so a record that was lost, changed or put elsewhere is STORE_CORRUPT, never skipped
  * (invariant 13).
  */
-import { limits, type HubStore, type Namespace, type Seq, type Tag } from '@rejoin/core'
+import {
+  limits,
+  type Epoch,
+  type HubStore,
+  type LoggedRebuild,
+  type Namespace,
+  type Seq,
+  type Tag,
+} from '@rejoin/core'
 import { corrupt, decodeRecord, type LogRecord } from './record.ts'
 
 /** A place in the log. The tag is null where it is not known yet: the first record read then tells it. */
@@ -88,6 +96,27 @@ export async function tagAt(store: HubStore, namespace: Namespace, seq: Seq): Pr
   if (next === undefined) return { kind: 'end' }
   if (next.prev !== seq) return { kind: 'tag', tag: null }
   return { kind: 'tag', tag: decodeRecord(next.body, `${namespace}: log record ${next.seq}`).prevTag }
+}
+
+/** The rebuild that began `epoch` with the record at `seq`; null where no rebuild did, or its record is gone. */
+export async function rebuildAt(
+  store: HubStore,
+  namespace: Namespace,
+  epoch: Epoch,
+  seq: Seq,
+): Promise<LoggedRebuild | null> {
+  if (seq === 0) return null
+  // Whatever lies right before it, nothing lies between.
+  const result = await store.readTail(namespace, seq - 1, { records: 1, bytes: 1 })
+  const stored = result.kind === 'gap' ? undefined : result.records[0]
+  if (stored?.seq !== seq) return null
+  const { record, prevTag, tag } = decodeRecord(stored.body, `${namespace}: log record ${seq}`)
+  if (record.kind !== 'rebuild') return null
+  return {
+    from: { epoch: epoch - 1, seq: stored.prev, tag: prevTag },
+    to: { epoch, seq, tag },
+    digest: record.digest,
+  }
 }
 
 /** The log no longer reaches back to where it was read from: somebody trimmed it behind a newer checkpoint. */

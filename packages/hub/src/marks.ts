@@ -24,6 +24,13 @@ export interface ClientMark {
   readonly owner: ReplicaId | null
 }
 
+/** What is folded of a commit. */
+export interface FoldedCommit {
+  readonly counter: Counter
+  readonly hlc: Hlc
+  readonly domainVersion: number
+}
+
 /** A replica's last commit in the log. The stamp tells it from another one under the same counter (invariant 5). */
 export interface ReplicaMark {
   readonly counter: Counter
@@ -33,6 +40,8 @@ export interface ReplicaMark {
 export interface MarksParts {
   readonly epoch: Epoch
   readonly domain: string
+  /** The newest version of the domain that the document holds commits of; 1 where it holds none. */
+  readonly domainVersion: number
   /** Seq of the record that began the epoch; 0 while there is none. */
   readonly began: Seq
   readonly head: { readonly seq: Seq; readonly tag: Tag }
@@ -43,6 +52,7 @@ export interface MarksParts {
 export class Marks {
   readonly epoch: Epoch
   readonly domain: string
+  #domainVersion: number
   #began: Seq
   #seq: Seq
   #tag: Tag
@@ -52,6 +62,7 @@ export class Marks {
   constructor(parts: MarksParts) {
     this.epoch = parts.epoch
     this.domain = parts.domain
+    this.#domainVersion = parts.domainVersion
     this.#began = parts.began
     this.#seq = parts.head.seq
     this.#tag = parts.head.tag
@@ -64,6 +75,7 @@ export class Marks {
     return new Marks({
       epoch,
       domain,
+      domainVersion: 1,
       began: 0,
       head: { seq: 0, tag: ZERO_TAG },
       replicas: new Map(),
@@ -80,6 +92,7 @@ export class Marks {
     return {
       epoch,
       domain,
+      domainVersion: this.#domainVersion,
       began: this.#began,
       head: { seq: this.#seq, tag: this.#tag },
       replicas: this.#replicas,
@@ -89,6 +102,11 @@ export class Marks {
 
   get head(): Cursor {
     return { epoch: this.epoch, seq: this.#seq, tag: this.#tag }
+  }
+
+  /** The newest version of the domain that the document holds commits of: it never falls, not even by a rebuild. */
+  get domainVersion(): number {
+    return this.#domainVersion
   }
 
   /** Seq of the record that began the epoch: a cursor of an older one lies before it. */
@@ -126,8 +144,9 @@ export class Marks {
   }
 
   /** Folds one commit in. */
-  fold(replica: ReplicaId, mark: ReplicaMark, inserted: InspectedUpdate['inserted']): void {
-    this.#replicas.set(replica, { counter: mark.counter, hlc: mark.hlc })
+  fold(replica: ReplicaId, commit: FoldedCommit, inserted: InspectedUpdate['inserted']): void {
+    this.#replicas.set(replica, { counter: commit.counter, hlc: commit.hlc })
+    this.#domainVersion = Math.max(this.#domainVersion, commit.domainVersion)
     if (inserted !== null) {
       this.#clients.set(inserted.client, { clock: inserted.clock + inserted.length, owner: replica })
     }

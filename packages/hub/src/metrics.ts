@@ -17,6 +17,8 @@ export interface HubMetrics {
   readonly snapshots: number
   readonly checkpoints: number
   readonly checkpointFailures: number
+  readonly rebuilds: number
+  readonly rebuildFailures: number
   /** Times that a document was decoded: for checkpoints and rebuilds, never for a push or a tail. */
   readonly documentsDecoded: number
 }
@@ -32,6 +34,8 @@ export class HubCounts {
   snapshots = 0
   checkpoints = 0
   checkpointFailures = 0
+  rebuilds = 0
+  rebuildFailures = 0
   documentsDecoded = 0
 
   refused(code: ErrorCode): void {
@@ -40,7 +44,7 @@ export class HubCounts {
 
   read(rooms: number, sessions: number): HubMetrics {
     const { commits, acks, duplicates, records, bytesLogged, tails, snapshots } = this
-    const { checkpoints, checkpointFailures, documentsDecoded } = this
+    const { checkpoints, checkpointFailures, rebuilds, rebuildFailures, documentsDecoded } = this
     return {
       rooms,
       sessions,
@@ -54,6 +58,8 @@ export class HubCounts {
       snapshots,
       checkpoints,
       checkpointFailures,
+      rebuilds,
+      rebuildFailures,
       documentsDecoded,
     }
   }

@@ -5,6 +5,7 @@
 import { SyncError, type CrdtUpdates, type HubStore, type Namespace, type Seq } from '@rejoin/core'
 import { completeRebuild } from './complete-rebuild.ts'
 import { foldEntry, readCheckpoint } from './document.ts'
+import { inlineWork, type HeavyWork } from './heavy-work.ts'
 import { LogGap, walkLog } from './log.ts'
 import { type Marks } from './marks.ts'
 import { corrupt } from './record.ts'
@@ -24,11 +25,12 @@ export async function openLog(
   store: HubStore,
   updates: CrdtUpdates,
   namespace: Namespace,
+  heavy: HeavyWork = inlineWork(updates),
 ): Promise<OpenedLog> {
   // Others may install checkpoints and trim behind them while we read; each time we start again further on.
   for (;;) {
     try {
-      const opened = await foldLog(store, updates, namespace)
+      const opened = await foldLog(store, updates, namespace, heavy)
       if (opened !== 'again') return opened
     } catch (error) {
       if (!(error instanceof LogGap)) throw error
@@ -44,6 +46,7 @@ async function foldLog(
   store: HubStore,
   updates: CrdtUpdates,
   namespace: Namespace,
+  heavy: HeavyWork,
 ): Promise<OpenedLog | 'again'> {
   const state = await store.state(namespace)
   if (state === 'removed') {
@@ -57,7 +60,7 @@ async function foldLog(
   let bytesAfter = 0
   for await (const entry of walkLog(store, namespace, marks?.head ?? { seq: 0, tag: null })) {
     if (entry.record.kind === 'rebuild') {
-      await completeRebuild(store, updates, namespace)
+      await completeRebuild(store, updates, namespace, heavy)
       return 'again'
     }
     marks = foldEntry(marks, entry, updates)

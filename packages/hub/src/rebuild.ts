@@ -1,19 +1,24 @@
 /**
- * Rebuilding a document, offline: a new epoch made of the live entries alone, free of tombstones and old client ids
- * (DESIGN section 7). First the log records it with the content's digest, then a checkpoint replaces the marks: between
- * the two, the log alone tells how to go on, and whoever opens the namespace next does so.
+ * Rebuilding a document: a new epoch made of the live entries alone, free of tombstones and old client ids (DESIGN
+ * section 7). First the log records it with the content's digest, after the very record that it was made at; then a
+ * checkpoint replaces the marks. Between the two the log alone tells how to go on, and whoever opens the namespace does so.
  */
 import {
-  assert,
+  limits,
   SyncError,
   type Clock,
   type CrdtUpdates,
   type Epoch,
   type HubStore,
   type Namespace,
+  type RebuiltDocument,
   type Seq,
 } from '@rejoin/core'
+import { installRebuild } from './complete-rebuild.ts'
 import { documentBefore, readCheckpoint } from './document.ts'
+import { inlineWork, verifiedRebuild, type HeavyWork } from './heavy-work.ts'
+import { LogGap, type LogEntry } from './log.ts'
+import { type Marks } from './marks.ts'
 import { openLog } from './opening.ts'
 import { encodeRecord } from './record.ts'
 import { retrying } from './waiting.ts'
@@ -25,30 +30,99 @@ export interface Rebuilt {
   readonly snapshotBytes: number
 }
 
+export interface RebuildParts {
+  readonly store: HubStore
+  readonly updates: CrdtUpdates
+  readonly heavy: HeavyWork
+  readonly clock: Clock
+}
+
+/** Made and verified, but not in the log. */
+export interface PreparedRebuild {
+  /** Where the document was that it was made of. */
+  readonly marks: Marks
+  readonly made: RebuiltDocument
+}
+
 /**
- * Starts a new epoch. Replicas of the old one are reset when they come back, and their outboxes recommitted.
- * @throws SyncError NAMESPACE_UNKNOWN, NAMESPACE_DELETED, STORE_CORRUPT, or what the store throws.
+ * Starts a new epoch, where nobody else may be writing. Replicas that stand at its beginning make the same document of what
+ * they have, the others are reset when they come back; all recommit their outboxes.
+ * @throws SyncError NAMESPACE_UNKNOWN, NAMESPACE_DELETED, STORE_CORRUPT, STORE_UNAVAILABLE where others write without a
+ * pause, or what the store throws.
  */
 export async function rebuildNamespace(
   store: HubStore,
   updates: CrdtUpdates,
   namespace: Namespace,
   clock: Clock,
+  heavy: HeavyWork = inlineWork(updates),
 ): Promise<Rebuilt> {
-  for (;;) {
-    const { marks } = await retrying(clock, () => openLog(store, updates, namespace))
-    if (marks === null) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
-    const { parts } = await documentBefore(store, updates, namespace, marks.head.seq)
-    const { domain, head } = marks
-    const epoch = marks.epoch + 1
-    const digest = updates.digest(parts)
-    const { bytes } = encodeRecord(head.tag, { kind: 'rebuild', epoch, domain, digest })
-    const result = await retrying(clock, () => store.append(namespace, head.seq, bytes))
-    // Somebody was faster, or it was our own append whose outcome we did not hear: what is there now decides.
-    if (result.kind === 'moved' && (await openLog(store, updates, namespace)).marks?.epoch !== epoch) continue
-    await retrying(clock, () => openLog(store, updates, namespace))
-    const checkpoint = await readCheckpoint(store, namespace)
-    assert(checkpoint !== null, 'opening completed the rebuild')
-    return { epoch, seq: checkpoint.seq, digest, snapshotBytes: checkpoint.stored.snapshotBytes }
+  const parts = { store, updates, heavy, clock }
+  for (let tries = 1; tries <= limits.rebuildTriesMax; tries++) {
+    const prepared = await prepareRebuild(parts, namespace)
+    if (typeof prepared === 'string') continue
+    const rebuilt = await recordRebuild(parts, namespace, prepared)
+    if (rebuilt !== 'moved') return rebuilt
   }
+  throw outrun(namespace)
+}
+
+/**
+ * Makes the document anew as it is at the head.
+ * @param epoch the one to make anew, or null for whichever it is.
+ * @returns 'moved' where the log was trimmed while it was read, 'over' where the epoch is.
+ */
+export async function prepareRebuild(
+  { store, updates, heavy, clock }: RebuildParts,
+  namespace: Namespace,
+  epoch: Epoch | null = null,
+): Promise<PreparedRebuild | 'moved' | 'over'> {
+  const opened = await retrying(clock, () => openLog(store, updates, namespace, heavy))
+  if (opened.marks === null)
+    throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
+  if (epoch !== null && opened.marks.epoch !== epoch) return 'over'
+  const { seq } = opened.marks.head
+  try {
+    const { parts, marks } = await retrying(clock, () => documentBefore(store, updates, namespace, seq))
+    if (marks === null) return 'moved'
+    return { marks, made: await verifiedRebuild(heavy, parts, `${namespace}: its rebuilt document`) }
+  } catch (error) {
+    if (error instanceof LogGap) return 'moved'
+    throw error
+  }
+}
+
+/** Appends the record and installs the checkpoint; 'moved': somebody has appended since it was prepared. */
+export async function recordRebuild(
+  { store, updates, heavy, clock }: RebuildParts,
+  namespace: Namespace,
+  { marks, made }: PreparedRebuild,
+): Promise<Rebuilt | 'moved'> {
+  const { domain, head } = marks
+  const epoch = marks.epoch + 1
+  const record = { kind: 'rebuild', epoch, domain, digest: made.digest } as const
+  const { bytes, tag } = encodeRecord(head.tag, record)
+  const result = await retrying(clock, () => store.append(namespace, head.seq, bytes))
+  if (result.kind === 'moved') return await foundRebuild({ store, updates, heavy, clock }, namespace, epoch)
+  const entry: LogEntry = { seq: result.seq, prev: head, tag, record, bytes: bytes.length }
+  await retrying(clock, () => installRebuild(store, updates, namespace, marks, entry, made))
+  return { epoch, seq: result.seq, digest: made.digest, snapshotBytes: made.snapshot.length }
+}
+
+export function outrun(namespace: Namespace): SyncError {
+  const why = `others have written to ${namespace} each time before its rebuild was recorded`
+  return new SyncError('STORE_UNAVAILABLE', `${why}; nothing was changed, try again later`)
+}
+
+/** Somebody was faster, or it was our own append whose outcome we did not hear: what is there now decides. */
+async function foundRebuild(
+  { store, updates, heavy, clock }: RebuildParts,
+  namespace: Namespace,
+  epoch: Epoch,
+): Promise<Rebuilt | 'moved'> {
+  const { marks } = await retrying(clock, () => openLog(store, updates, namespace, heavy))
+  const checkpoint = await retrying(clock, () => readCheckpoint(store, namespace))
+  if (marks?.epoch !== epoch || checkpoint?.stored.marks.epoch !== epoch) return 'moved'
+  const digest = await heavy.digest([await retrying(clock, checkpoint.snapshot)])
+  return { epoch, seq: marks.began, digest, snapshotBytes: checkpoint.stored.snapshotBytes }
 }

@@ -10,13 +10,14 @@ import {
   type Cursor,
   type Hello,
   type HubStore,
+  type LoggedRebuild,
   type LogView,
   type Namespace,
   type Seq,
 } from '@rejoin/core'
-import { type CatchUpSource } from './catch-up.ts'
+import { type CatchUpSnapshot, type CatchUpSource } from './catch-up.ts'
 import { readCheckpoint } from './document.ts'
-import { readPage, tagAt, type LogPage, type TagAt } from './log.ts'
+import { readPage, rebuildAt, tagAt, type LogPage, type TagAt } from './log.ts'
 import { type Marks } from './marks.ts'
 import { type Room } from './room.ts'
 import { checkSnapshot } from './stored-marks.ts'
@@ -54,11 +55,13 @@ export class RoomReader implements CatchUpSource {
     const range = this.#room.range
     if (head === null || range === null) return null
     const checkpointSeq = range.checkpoint?.seq ?? null
+    const marks = this.#room.marks
     const found = await this.#tagAt(cursor, head)
     // Somebody may have trimmed since the room heard of it: the store's own answer says which floor it was read above.
     const floor = found.kind === 'gap' ? Math.max(range.floor, found.floor) : range.floor
     const tagAtCursor = found.kind === 'gap' ? null : found.tag
-    return { epoch: head.epoch, head, floor, checkpointSeq, tagAtCursor, rebuild: null }
+    const rebuild = await this.#rebuild(cursor, marks)
+    return { epoch: head.epoch, head, floor, checkpointSeq, tagAtCursor, rebuild }
   }
 
   /**
@@ -99,7 +102,7 @@ export class RoomReader implements CatchUpSource {
     })
   }
 
-  async snapshot(): Promise<{ readonly cursor: Cursor; readonly snapshot: Uint8Array }> {
+  async snapshot(): Promise<CatchUpSnapshot> {
     const { store, clock, checkpoint } = this.#parts
     let found = await retrying(clock, () => readCheckpoint(store, this.namespace))
     if (found === null) {
@@ -109,7 +112,8 @@ export class RoomReader implements CatchUpSource {
     if (found === null)
       throw new SyncError('STORE_UNAVAILABLE', `${this.namespace}: its checkpoint cannot be read yet`)
     const snapshot = await retrying(clock, found.snapshot)
-    return { cursor: found.stored.marks.head, snapshot: checkSnapshot(snapshot, found.stored, found.where) }
+    const { head, domainVersion } = found.stored.marks
+    return { cursor: head, snapshot: checkSnapshot(snapshot, found.stored, found.where), domainVersion }
   }
 
   async reach(seq: Seq): Promise<void> {
@@ -135,6 +139,13 @@ export class RoomReader implements CatchUpSource {
       await clock.sleep(storeRetryMs(attempt))
     }
     return true
+  }
+
+  /** Of interest to a replica of the epoch before alone, so nobody else costs a read. */
+  async #rebuild(cursor: Cursor | null, marks: Marks | null): Promise<LoggedRebuild | null> {
+    if (cursor === null || marks === null || cursor.epoch !== marks.epoch - 1) return null
+    const { store, clock } = this.#parts
+    return await retrying(clock, () => rebuildAt(store, this.namespace, marks.epoch, marks.began))
   }
 
   #behind(seq: Seq): SyncError {

@@ -20,6 +20,7 @@ import {
 import { type Candidate } from './admission.ts'
 import { internal } from './answers.ts'
 import { type Checkpointed } from './checkpointing.ts'
+import { type HeavyWork } from './heavy-work.ts'
 import { Intake, type OwnCommits } from './intake.ts'
 import { LogGap, walkLog, type LogEntry } from './log.ts'
 import { type HubLog } from './log-event.ts'
@@ -29,21 +30,14 @@ import { type HubCounts } from './metrics.ts'
 import { openLog, type OpenedLog } from './opening.ts'
 import { Presence } from './presence.ts'
 import { encodeRecord, type CommitsRecord } from './record.ts'
+import { RoomJobs } from './room-jobs.ts'
+import { type RoomStatus } from './room-status.ts'
 import { retrying, storeRetryMs } from './waiting.ts'
-
-export interface RoomStatus {
-  readonly namespace: Namespace
-  readonly sessions: number
-  /** Null while the namespace does not exist. */
-  readonly head: Cursor | null
-  readonly domain: string | null
-  readonly checkpointSeq: Seq | null
-  readonly bytesAfterCheckpoint: number
-}
 
 export interface RoomParts {
   readonly store: HubStore
   readonly updates: CrdtUpdates
+  readonly heavy: HeavyWork
   readonly clock: Clock
   readonly signals: HubSignals
   readonly counts: HubCounts
@@ -60,6 +54,7 @@ export class Room {
   readonly #parts: RoomParts
   readonly #intake: Intake
   readonly #members = new Set<Member>()
+  readonly #jobs = new RoomJobs()
   /** What was found when the log was last opened; null: it must be opened before anything is admitted. */
   #opened: OpenedLog | null = null
   #openError: SyncError | null = null
@@ -142,6 +137,12 @@ export class Room {
     return this.#run()
   }
 
+  /** Does work while nothing is appended here. @throws SyncError why the room could not be opened, or what `work` throws */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    void this.#run()
+    return this.#jobs.add(work)
+  }
+
   /** The store says something that does not follow from what we know: everything is read anew. */
   reopen(): Promise<void> {
     this.#unknown()
@@ -177,7 +178,11 @@ export class Room {
         if (this.#opened === null) {
           if (!(await this.#open())) break
         } else if (this.#lookDue) await this.#look()
-        else if (!this.#intake.isEmpty) await this.#append()
+        else if (!this.#jobs.isEmpty) {
+          await this.#jobs.doNext()
+          // It may have appended, also where it failed.
+          this.#lookDue = true
+        } else if (!this.#intake.isEmpty) await this.#append()
         else break
       }
     } finally {
@@ -188,9 +193,9 @@ export class Room {
 
   /** Reads the marks. Where that fails, what waits is refused, and the next push or look tries again. */
   async #open(): Promise<boolean> {
-    const { store, updates, clock } = this.#parts
+    const { store, updates, heavy, clock } = this.#parts
     try {
-      this.#opened = await retrying(clock, () => openLog(store, updates, this.namespace))
+      this.#opened = await retrying(clock, () => openLog(store, updates, this.namespace, heavy))
     } catch (error) {
       this.#giveUp(error, 'its log could not be opened')
       return false
@@ -282,6 +287,7 @@ export class Room {
     this.#unknown()
     this.#openError = error
     this.#movedInARow = 0
+    this.#jobs.refuseAll(error)
     if (error.retryable) this.#intake.refuseAll(error)
     else {
       this.#intake.drop()

@@ -22,8 +22,8 @@ import {
   type TailCommit,
 } from '@rejoin/core'
 import { type Candidate } from './admission.ts'
-import { closingOf, internal, isAboutChannel, refusalOf } from './answers.ts'
-import { checkDomain, checkHello, receiveHello } from './greeting.ts'
+import { closingOf, internal, isAboutChannel, refusalOf, tooSlow } from './answers.ts'
+import { checkDomain, checkHello, receiveHello, warnOfNewer } from './greeting.ts'
 import { catchUp, type CatchUpOutlet } from './catch-up.ts'
 import { type HubLog } from './log-event.ts'
 import { type Landing, type Member } from './member.ts'
@@ -31,6 +31,7 @@ import { type HubCounts } from './metrics.ts'
 import { type Principal } from './principal.ts'
 import { type Room } from './room.ts'
 import { RoomReader, type RoomReaderParts } from './room-reader.ts'
+import { VersionNews } from './version-news.ts'
 import { Turns, within } from './waiting.ts'
 
 export interface SessionParts extends RoomReaderParts {
@@ -44,6 +45,7 @@ interface Joined {
   readonly room: Room
   readonly hello: Hello
   readonly domain: AnyDomain
+  readonly versions: VersionNews
 }
 
 /** 'catchingUp' also while behind: nothing live is sent, the log will give it. */
@@ -155,9 +157,10 @@ export class Session implements Member {
     const domain = checkHello(hello, this.#principal, this.#parts.domains)
     const room = this.#parts.room(hello.namespace)
     room.join(this)
-    this.#joined = { room, hello, domain }
+    this.#joined = { room, hello, domain, versions: new VersionNews(this.#channel, hello) }
     await room.opened()
     checkDomain(room, domain)
+    warnOfNewer(room, domain, this.#parts.log)
     await new RoomReader(room, this.#parts).checkHistory(hello)
     this.#sent = hello.cursor
     await this.#catchUp(this.#joined, 'greeting')
@@ -215,7 +218,7 @@ export class Session implements Member {
     room.presence.show(this, update)
   }
 
-  #outlet({ room, hello }: Joined): CatchUpOutlet {
+  #outlet({ room, hello, versions }: Joined): CatchUpOutlet {
     return {
       offers: {
         delta: hello.capabilities.includes('delta'),
@@ -224,6 +227,7 @@ export class Session implements Member {
       outlived: room.marks?.outlived(hello.replica) === true,
       ready: () => this.#ready(limits.tailBytesMax),
       send: (message, at) => this.#send(message, at),
+      holds: (domainVersion) => versions.tell(domainVersion),
       arrive: (at, told) => {
         if (this.#stage === 'ended') return
         const mark = room.marks?.markOf(hello.replica)
@@ -281,7 +285,11 @@ export class Session implements Member {
   #send(message: DownMessage, at: Cursor | null): void {
     if (message.type === 'Tail') this.#parts.counts.tails++
     if (message.type === 'Snapshot') this.#parts.counts.snapshots++
+    // What is sent is part of what the room knows; only the answer to `Hello` comes before everything.
+    const tellVersion = (): void => this.#joined?.versions.tell(this.#joined.room.marks?.domainVersion ?? 1)
+    if (message.type !== 'Welcome') tellVersion()
     this.#channel.send(message)
+    if (message.type === 'Welcome') tellVersion()
     this.#sent = at
   }
 
@@ -289,11 +297,4 @@ export class Session implements Member {
     this.#stage = 'ended'
     this.#turns.wake()
   }
-}
-
-function tooSlow(): SyncError {
-  return new SyncError(
-    'PEER_TOO_SLOW',
-    `what was sent was not taken within ${limits.backlogMsMax} ms; come back later`,
-  )
 }

@@ -22,15 +22,17 @@ export interface StoredMarks {
   readonly snapshotHash: Uint8Array
 }
 
-const FORMAT = 1
+/** Format 1, of release 0.1, kept no version of the domain. */
+const FORMAT = 2
 const HASH_BYTES = 16
 
 export function encodeMarks(marks: Marks, snapshot: Uint8Array): Uint8Array {
-  const { epoch, domain, began, head, replicas, clients } = marks.parts()
+  const { epoch, domain, domainVersion, began, head, replicas, clients } = marks.parts()
   const out = createEncoder()
   writeVarUint(out, FORMAT)
   writeVarUint(out, epoch)
   writeVarString(out, domain)
+  writeVarUint(out, domainVersion)
   writeVarUint(out, began)
   writeVarUint(out, head.seq)
   writeVarString(out, head.tag)
@@ -87,6 +89,7 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   }
   const epoch = readVarUint(from)
   const domain = readVarString(from)
+  const domainVersion = format === 1 ? 1 : readVarUint(from)
   const began = readVarUint(from)
   const head = { seq: readVarUint(from), tag: readVarString(from) }
   const snapshotBytes = readVarUint(from)
@@ -108,7 +111,7 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   }
   if (hasContent(from)) throw corrupt(where, 'has marks with something unknown behind them')
   return {
-    marks: new Marks({ epoch, domain, began, head, replicas: new Map(replicas), clients }),
+    marks: new Marks({ epoch, domain, domainVersion, began, head, replicas: new Map(replicas), clients }),
     snapshotBytes,
     snapshotHash,
   }

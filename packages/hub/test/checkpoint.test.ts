@@ -4,7 +4,7 @@ import { SyncError, type HubStore, type Namespace, type NewCheckpoint } from '@r
 import { MapHubStore, VirtualClock } from '@rejoin/testkit'
 import { openHubStore } from '@rejoin/persistence-level'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { openHub, rebuildNamespace, verifyNamespace } from '../src/index.ts'
+import { inlineWork, openHub, rebuildNamespace, verifyNamespace } from '../src/index.ts'
 import { openLog } from '../src/opening.ts'
 import { trimmableUpTo } from '../src/retention.ts'
 import { encodeMarks } from '../src/stored-marks.ts'
@@ -99,7 +99,10 @@ test('[3] no ack waits for a checkpoint', async () => {
   let release: (snapshot: Uint8Array) => void = () => {}
   const world = openWorld({
     checkpoint: { bytesMin: 1 },
-    compact: () => new Promise<Uint8Array>((resolve) => (release = resolve)),
+    heavy: {
+      ...inlineWork(yjsCrdt.updates),
+      compact: () => new Promise<Uint8Array>((resolve) => (release = resolve)),
+    },
   })
   const { line } = await fill(world, 5)
   expect(line.of('Ack')).toHaveLength(5)
@@ -113,7 +116,10 @@ test('[13] a snapshot that does not hold what the log holds is thrown away, and 
   let wrong = true
   const world = openWorld({
     checkpoint: { bytesMin: 1 },
-    compact: (parts) => Promise.resolve(yjsCrdt.updates.compact(wrong ? parts.slice(0, 1) : parts)),
+    heavy: {
+      ...inlineWork(yjsCrdt.updates),
+      compact: (parts) => Promise.resolve(yjsCrdt.updates.compact(wrong ? parts.slice(0, 1) : parts)),
+    },
   })
   const { ada, line } = await fill(world, 3)
   expect(world.hub.metrics()).toMatchObject({ checkpoints: 1 })

@@ -92,7 +92,8 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
       tags,
       bytes,
       fc.nat(),
-      (counterList, clientList, tag, snapshot, at) => {
+      fc.integer({ min: 1 }),
+      (counterList, clientList, tag, snapshot, at, domainVersion) => {
         const owned = clientList.map(([client, { clock, owner }]) => {
           return [
             client,
@@ -102,6 +103,7 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
         const marks = new Marks({
           epoch: 7,
           domain: 'notes',
+          domainVersion,
           began: 4,
           head: { seq: 9, tag },
           replicas: new Map(counterList.map(([replica, counter]) => [replica, { counter, hlc }])),
@@ -122,11 +124,40 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
   )
 })
 
+/** The same marks in both formats; format 1 is what release 0.1 wrote. */
+const markBytes = {
+  1:
+    '0107056e6f74657301ac02103031323334353637383961626364656603039058c6f2c0cb492c533b0a4d14ef7702164141414141414141' +
+    '4141414141414141414141414141050e3030303030303030303030303030164242424242424242424242424242424242424242424182010e' +
+    '3030303030303030303030303030020201008827090198786b54b82635988591af5056f63b90',
+  2:
+    '0207056e6f7465730301ac02103031323334353637383961626364656603039058c6f2c0cb492c533b0a4d14ef77021641414141414141' +
+    '414141414141414141414141414141050e3030303030303030303030303030164242424242424242424242424242424242424242424182010e' +
+    '3030303030303030303030303030020201008827090143bd9642cd0d8749e9c51c06a117364d',
+}
+
+test('[13] marks of format 1 read as version 1 of the domain, those of format 2 as they say', () => {
+  const read = (format: 1 | 2) => decodeMarks(Buffer.from(markBytes[format], 'hex'), 'it').marks
+  expect(read(2).domainVersion).toBe(3)
+  expect(Buffer.from(encodeMarks(read(2), Uint8Array.of(1, 2, 3))).toString('hex')).toBe(markBytes[2])
+  expect(read(1).parts()).toEqual({ ...read(2).parts(), domainVersion: 1 })
+})
+
+test('marks remember the newest version of the domain in any order of commits', () => {
+  const marks = Marks.begin(1, 'notes')
+  const versions = [2, 5, 3].map((domainVersion, i) => {
+    marks.fold(replicaIdOf(new Uint8Array(16)), { counter: i + 1, hlc, domainVersion }, null)
+    return marks.clone().domainVersion
+  })
+  expect(versions).toEqual([2, 5, 5])
+})
+
 test('what a replica made without a base is known to be outlived by a rebuild, and by nothing else', () => {
   const [ada, bea] = [replicaIdOf(new Uint8Array(16)), replicaIdOf(new Uint8Array(16).fill(1))]
   const marks = new Marks({
     epoch: 2,
     domain: 'notes',
+    domainVersion: 1,
     began: 3,
     head: { seq: 3, tag: '0'.repeat(16) },
     replicas: new Map([[ada, { counter: 1, hlc }]]),
@@ -134,7 +165,7 @@ test('what a replica made without a base is known to be outlived by a rebuild, a
   })
   expect(marks.outlived(ada)).toBe(true)
   expect(marks.outlived(bea)).toBe(false)
-  marks.fold(ada, { counter: 2, hlc }, { client: 5_000, clock: 0, length: 1 })
+  marks.fold(ada, { counter: 2, hlc, domainVersion: 1 }, { client: 5_000, clock: 0, length: 1 })
   expect(marks.outlived(ada)).toBe(false)
 })
 

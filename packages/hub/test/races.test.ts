@@ -13,8 +13,8 @@ import {
 } from '@rejoin/core'
 import { MapHubStore, VirtualClock } from '@rejoin/testkit'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { anyone, type Hub } from '../src/index.ts'
-import { catchUp, type CatchUpOutlet, type CatchUpSource } from '../src/catch-up.ts'
+import { anyone, inlineWork, type Hub } from '../src/index.ts'
+import { catchUp, type CatchUpOutlet, type CatchUpSnapshot, type CatchUpSource } from '../src/catch-up.ts'
 import { readPage, type LogPage } from '../src/log.ts'
 import { HubCounts } from '../src/metrics.ts'
 import { decodeRecord, encodeRecord } from '../src/record.ts'
@@ -43,7 +43,8 @@ function openRoom(store: HubStore, clock: VirtualClock) {
   const counts = new HubCounts()
   const log = (): void => {}
   const nothing = (): void => {}
-  const parts = { store, clock, counts, log, updates: yjsCrdt.updates, signals: noSignals }
+  const { updates } = yjsCrdt
+  const parts = { store, clock, counts, log, updates, heavy: inlineWork(updates), signals: noSignals }
   const room = new Room(NAMESPACE, { ...parts, grown: nothing, idle: nothing })
   const sessions: Session[] = []
   const domains = new Map([[notes.name, notes]])
@@ -133,6 +134,7 @@ test('[7] a tail stops before a rebuild: bytes of two epochs never travel togeth
     ['Welcome', null],
     ['Tail', first],
     ['Welcome', null],
+    ['NewerDomain', null],
     ['Snapshot', rebuilt],
     ['Tail', source.head],
     ['CaughtUp', source.head],
@@ -173,8 +175,8 @@ class MovingSource implements CatchUpSource {
     return page
   }
 
-  snapshot(): Promise<{ cursor: Cursor; snapshot: Uint8Array }> {
-    return Promise.resolve({ cursor: this.#checkpoint, snapshot: new Uint8Array(2) })
+  snapshot(): Promise<CatchUpSnapshot> {
+    return Promise.resolve({ cursor: this.#checkpoint, snapshot: new Uint8Array(2), domainVersion: 3 })
   }
 
   reach(): Promise<void> {
@@ -188,6 +190,7 @@ function outletTo(sent: DownMessage[]): CatchUpOutlet {
     outlived: false,
     ready: () => Promise.resolve(),
     send: (message) => void sent.push(message),
+    holds: (domainVersion) => void sent.push({ type: 'NewerDomain', domainVersion }),
     arrive: (cursor) => void sent.push({ type: 'CaughtUp', cursor, ackedCounter: 0, ackedHlc: null }),
   }
 }

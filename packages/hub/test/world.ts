@@ -6,6 +6,7 @@ import {
   map,
   planWrites,
   replicaIdOf,
+  type AnyDomain,
   type AnyOp,
   type CrdtDocument,
   type Cursor,
@@ -79,6 +80,9 @@ export class Author {
   readonly clock: VirtualClock
   counter = 0
   prev = 0
+  /** Which the ops are written in. */
+  domain: AnyDomain = notes
+  domainVersion = 1
 
   constructor(clock: VirtualClock, base: readonly Uint8Array[] = [], replica?: ReplicaId) {
     const number = ++lastReplica
@@ -91,8 +95,10 @@ export class Author {
 
   commit(...ops: AnyOp[]): PushedCommit {
     const hlc = this.hlc.tick(this.clock.now())
-    const update = this.doc.write(planWrites(notes, ops, this.doc, hlc, 'optional'), hlc) ?? new Uint8Array(0)
-    const commit = { counter: ++this.counter, prev: this.prev, hlc, domainVersion: 1, ops: [...ops], update }
+    const { domain, domainVersion } = this
+    const writes = planWrites(domain, ops, this.doc, hlc, 'optional')
+    const update = this.doc.write(writes, hlc) ?? new Uint8Array(0)
+    const commit = { counter: ++this.counter, prev: this.prev, hlc, domainVersion, ops: [...ops], update }
     this.prev = this.counter
     return commit
   }
@@ -132,7 +138,7 @@ export class Line {
       replica: author.replica,
       cursor,
       ackedCounter: 0,
-      capabilities: ['delta'],
+      capabilities: ['delta', 'newer'],
       ...more,
     })
     return this

@@ -1,23 +1,44 @@
 /** The door of `rejoin/testing`: proves that a domain of your own converges, with the real engines in one process. */
-import { checkConvergence as check, type ConvergenceOptions, type OpArbitraries } from '@rejoin/testkit'
+import {
+  checkConvergence as check,
+  type ConvergenceOptions as Options,
+  type OpArbitraries,
+} from '@rejoin/testkit'
 import type { AnyDomain } from '@rejoin/core'
 import { openEngineWorld } from './testing/engine-world.ts'
+import type { WorldPorts } from './testing/ports.ts'
 
 export { openEngineWorld } from './testing/engine-world.ts'
-export { VirtualClock, type OpArbitraries, type World } from '@rejoin/testkit'
+export { withMembers } from './testing/proxy.ts'
+export { type WorldPorts } from './testing/ports.ts'
+export {
+  ConvergenceError,
+  fc,
+  VirtualClock,
+  type OpArbitraries,
+  type Step,
+  type StepKind,
+  type World,
+} from '@rejoin/testkit'
+
+export interface ConvergenceOptions extends Omit<Options, 'openWorld'> {
+  /** Adapters of your own in place of the defaults (stores in memory, Yjs, frames in memory); called for each story. */
+  readonly ports?: () => Partial<WorldPorts>
+}
 
 /**
- * Drives replicas of `domain` through offline phases, broken connections, crashes and compaction with ops drawn from
- * `arbitraries`, and checks the invariants of `docs/SPEC.md`.
- * @throws Error naming the broken invariant, the shortest story that breaks it, and the seed that replays it.
+ * Drives replicas of `domain` through offline phases, live sessions, broken connections, crashes, compaction, rebuilds and
+ * refusals with ops drawn from `arbitraries`, and checks the rules of `docs/SPEC.md`.
+ * @throws ConvergenceError naming the broken rules, the shortest story found that breaks them, and how to replay it.
  */
 export function checkConvergence<D extends AnyDomain>(
   domain: D,
   arbitraries: OpArbitraries<D>,
-  options: Omit<ConvergenceOptions, 'openWorld'> = {},
+  options: ConvergenceOptions = {},
 ): Promise<void> {
+  const { ports, ...rest } = options
   return check(domain, arbitraries, {
-    ...options,
-    openWorld: (replicas) => openEngineWorld(domain, replicas),
+    ...rest,
+    openWorld: (replicas, chance) => openEngineWorld(domain, replicas, chance, ports?.()),
   })
 }

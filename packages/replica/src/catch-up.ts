@@ -1,10 +1,19 @@
 /**
  * The catch-up of one channel, from `Welcome` to `CaughtUp`, and the live tail after it. A reset is gathered and taken
- * whole when it ends (invariant 9), and so is a snapshot with what follows it, since only `CaughtUp` tells whether what it
- * holds under our id was made here; anything else goes in as it comes.
+ * whole when it ends (invariant 9), whether its document comes or is made here; and so is a snapshot with what follows it,
+ * since only `CaughtUp` tells whether what it holds under our id was made here. Anything else goes in as it comes.
  */
-import { limits, SyncError, type CaughtUp, type Snapshot, type Tail, type Welcome } from '@rejoin/core'
+import {
+  limits,
+  SyncError,
+  type CaughtUp,
+  type Rebuild,
+  type Snapshot,
+  type Tail,
+  type Welcome,
+} from '@rejoin/core'
 import { broughtNothing, type Brought } from './inbound.ts'
+import { rebuildBase } from './rebuilding.ts'
 import { ResetBuffer } from './reset-buffer.ts'
 import type { SessionParts } from './session-parts.ts'
 
@@ -12,6 +21,8 @@ export class CatchUp {
   readonly #parts: SessionParts
   #isOver = false
   #reset: ResetBuffer | null = null
+  /** The hub leaves it to us to make the document of the new epoch. */
+  #isOurs = false
   /** The snapshot that this catch-up brought, and the tails after it. */
   #merge: ResetBuffer | null = null
 
@@ -24,7 +35,7 @@ export class CatchUp {
     return this.#isOver
   }
 
-  /** What is under way is a reset. */
+  /** What is under way puts another document in place of ours. */
   get isReset(): boolean {
     return this.#reset !== null
   }
@@ -32,7 +43,14 @@ export class CatchUp {
   begin({ path }: Welcome): void {
     this.#isOver = false
     this.#merge = null
-    this.#reset = path === 'reset' ? new ResetBuffer() : null
+    this.#isOurs = path === 'rebuild'
+    this.#reset = path === 'reset' || path === 'rebuild' ? new ResetBuffer() : null
+  }
+
+  /** @throws SyncError MESSAGE_UNEXPECTED where the catch-up is not by rebuild. */
+  rebuild(message: Rebuild): void {
+    if (!this.#isOurs) throw new SyncError('MESSAGE_UNEXPECTED', 'a Rebuild came that was not announced')
+    this.#reset?.take(message)
   }
 
   /** @throws SyncError STORE_UNAVAILABLE, MESSAGE_TOO_LARGE. */
@@ -52,6 +70,20 @@ export class CatchUp {
   }
 
   /**
+   * Makes the document that the hub leaves to us, where it does; for `end` to take. Nothing is changed by it.
+   * @throws SyncError what `rebuildBase` throws; MESSAGE_UNEXPECTED where it was announced and did not come.
+   */
+  async makeOwn(): Promise<void> {
+    const reset = this.#reset
+    if (reset === null || !this.#isOurs || reset.snapshot !== null) return
+    if (reset.rebuild === null) {
+      throw new SyncError('MESSAGE_UNEXPECTED', 'a rebuild was announced, but none came; reconnecting')
+    }
+    const { cursor } = reset.rebuild
+    reset.take({ type: 'Snapshot', cursor, snapshot: await rebuildBase(this.#parts, reset.rebuild) })
+  }
+
+  /**
    * Settles; after a reset it recommits too.
    * @throws SyncError REPLICA_TAKEN: then nothing was settled; or what `Inbound.snapshot` and `Inbound.tail` throw.
    */
@@ -61,8 +93,7 @@ export class CatchUp {
     const [reset, merge] = [this.#reset, this.#merge]
     this.#reset = null
     this.#merge = null
-    const brought =
-      reset === null ? this.#merged(merge, message) : inbound.reset(reset.snapshot, reset.tails, message)
+    const brought = reset === null ? this.#merged(merge, message) : inbound.reset(reset, message)
     this.#isOver = true
     return brought
   }

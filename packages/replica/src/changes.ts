@@ -3,12 +3,14 @@
  * or goes takes the rows under it along, also where their own registers did not change.
  */
 import {
+  entryLine,
   findPlace,
   isParentVisible,
   isRowVisible,
   keyText,
   readRegister,
   rowKey,
+  rowParts,
   sameValue,
   type AnyDomain,
   type ChangeOrigin,
@@ -94,27 +96,35 @@ export function visibleChanges(
   return found
 }
 
-/** The net difference of two documents, register by register. */
-export function visibleDifference(
+/** The net difference of two documents in the domain's tables, register by register. */
+export function registerDifference(
   domain: AnyDomain,
   before: Registers,
   after: Registers,
-): readonly AnyChange[] {
-  const found: AnyChange[] = []
-  for (const layout of domain.layouts.values()) {
-    const keys = new Map<string, KeyParts>()
-    for (const document of [before, after]) {
-      for (const register of document.scan(layout.name, [])) {
-        const key = register[0]?.key ?? []
-        keys.set(keyText(key), key)
-      }
+): readonly RegisterChange[] {
+  const found: RegisterChange[] = []
+  for (const table of domain.layouts.keys()) {
+    const gone = new Map<string, Register>()
+    for (const register of before.scan(table, [])) gone.set(keyText(register[0]?.key ?? []), register)
+    for (const register of after.scan(table, [])) {
+      const key = register[0]?.key ?? []
+      const was = gone.get(keyText(key)) ?? []
+      gone.delete(keyText(key))
+      if (!isSameRegister(was, register)) found.push({ table, key, before: was, after: register })
     }
-    for (const key of keys.values()) {
-      const change = compareRegister(layout, key, before, after, 'remote')
-      if (change !== null) found.push(change)
-    }
+    for (const was of gone.values()) found.push({ table, key: was[0]?.key ?? [], before: was, after: [] })
   }
   return found
+}
+
+/** The key's parts of the register that a change is of. */
+export function changedRegister({ key, field }: AnyChange): KeyParts {
+  const row = key === null ? [] : rowParts(key)
+  return field === null ? row : [...row, field]
+}
+
+export function registerName(table: string, key: KeyParts): string {
+  return `${table}\u0001${keyText(key)}`
 }
 
 /** Visibility is decided by reads of single keys. */
@@ -194,6 +204,6 @@ function* under(
   }
 }
 
-function registerName(table: string, key: KeyParts): string {
-  return `${table}\u0001${keyText(key)}`
+function isSameRegister(a: Register, b: Register): boolean {
+  return a.length === b.length && a.every((entry, i) => entryLine(entry) === entryLine(b[i] ?? entry))
 }

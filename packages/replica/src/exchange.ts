@@ -78,6 +78,12 @@ export class Exchange {
   async #hold(dial: Dial, goal: Counter | null, signal: AbortSignal): Promise<SessionEnd> {
     const channel = await this.#dial(dial, signal)
     if (channel instanceof SyncError) return endOfError(channel)
+    if (channel.oneShot) {
+      // It says all at once: before that the store has to know what may be sent.
+      const { memory, sent, writes } = this.#parts
+      sent.request(memory.outbox.last ?? 0)
+      await writes.flush().catch(() => {})
+    }
     const session = new SyncSession(channel, this.#parts, goal)
     const leave = (): void => session.leave()
     signal.addEventListener('abort', leave)

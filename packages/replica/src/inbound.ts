@@ -12,16 +12,19 @@ import {
   type Counter,
   type Crdt,
   type Cursor,
+  type NewerDomain,
   type RejectedCommit,
   type ReplicaStep,
   type Snapshot,
   type Tail,
+  type TailCommit,
 } from '@rejoin/core'
 import type { ChangeFeed } from './change-feed.ts'
 import type { Folding } from './folding.ts'
-import { freshClientId, type ReplicaMemory } from './memory.ts'
+import { freshClientId, newestVersion, tooNew, type ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
+import type { ResetBuffer } from './reset-buffer.ts'
 import type { Connection } from './status.ts'
 import { checkMark, checkOwn, isUntold, sameBytes } from './twin.ts'
 
@@ -90,6 +93,14 @@ export class Inbound {
     checkMark(this.#memory, message)
   }
 
+  /** Recorded before the first commit of that version can be. */
+  newerDomain({ domainVersion }: NewerDomain): void {
+    const steps = this.#memory.raiseVersion(domainVersion)
+    if (steps.length > 0) this.#writes.add(steps)
+    const newer = tooNew(this.#memory, this.#domain)
+    if (newer !== null) this.#connection.noteFailure(newer)
+  }
+
   /** @throws SyncError MESSAGE_UNEXPECTED, or what `CrdtDocument.apply` throws; then nothing changed. */
   tail({ cursor, commits }: Tail): Brought {
     const memory = this.#memory
@@ -119,7 +130,8 @@ export class Inbound {
     if (others.length > 0) memory.document.apply(others)
     memory.absorbNewest()
     this.#settle(settled)
-    this.#advance(cursor, [{ kind: 'remote', updates, settled, cursor, hlc: memory.hlc.last }])
+    const remote: ReplicaStep = { kind: 'remote', updates, settled, cursor, hlc: memory.hlc.last }
+    this.#advance(cursor, [remote, ...this.#accepted(commits)])
     return { pulled: commits.length, applied, mustRebuild }
   }
 
@@ -155,39 +167,27 @@ export class Inbound {
   }
 
   /** A document of another epoch: settle, then recommit what is uncommitted onto it, all at once (invariant 9). */
-  reset(snapshot: Snapshot | null, tails: readonly Tail[], { cursor, ackedCounter }: CaughtUp): Brought {
+  reset(document: ResetBuffer, { cursor, ackedCounter }: CaughtUp): Brought {
     const memory = this.#memory
     if (cursor === null) throw unexpected('a reset ended without a cursor')
-    const commits = tails.flatMap((tail) => tail.commits)
-    const updates = commits.map(({ replica, counter, update }) => {
-      if (update !== null) return update
-      throw unexpected(`a reset names ${replica}:${counter} without its bytes`)
-    })
-    const base = [
-      ...(snapshot === null ? [] : [snapshot.snapshot]),
-      ...updates.filter(({ length }) => length > 0),
-    ]
+    const { commits, updates } = document
+    const snapshot = document.snapshot?.snapshot ?? null
+    const base = snapshot === null ? updates : [snapshot, ...updates]
     memory.outbox.unmarkAbove(ackedCounter)
     const rest = memory.outbox.entries().filter(({ commit }) => commit.id.counter > ackedCounter)
     const clientId = freshClientId(this.#clock, memory.document.clientId)
-    const { document, outbox, failed } = recommit(
-      this.#crdt,
-      this.#domain,
-      clientId,
-      base,
-      rest,
-      ackedCounter,
-    )
+    const anew = recommit(this.#crdt, this.#domain, clientId, base, rest, ackedCounter)
+    const { outbox, failed } = anew
     this.#settle(memory.outbox.countersUpTo(ackedCounter))
     memory.ackedCounter = ackedCounter
     this.#connection.noteMark(ackedCounter)
     this.#replaceOutbox(outbox, failed)
-    this.#feed.swap(document)
+    this.#feed.swap(anew.document)
     const steps: ReplicaStep[] = [
       {
         kind: 'reset',
-        snapshot: snapshot?.snapshot ?? null,
-        updates: updates.filter(({ length }) => length > 0),
+        snapshot,
+        updates,
         cursor,
         clientId,
         outbox,
@@ -195,7 +195,7 @@ export class Inbound {
       },
     ]
     if (failed.length > 0) steps.push({ kind: 'recommit', clientId, outbox, rejected: failed })
-    this.#advance(cursor, steps, outbox)
+    this.#advance(cursor, [...steps, ...this.#accepted(commits)], outbox)
     const applied = commits.filter(({ replica }) => replica !== memory.replica).length
     return { pulled: commits.length, applied, mustRebuild: false }
   }
@@ -237,6 +237,15 @@ export class Inbound {
     )
   }
 
+  /** A late push of a dead connection may bring into the log what was refused meanwhile: then it is rejected no longer. */
+  #accepted(commits: readonly TailCommit[]): readonly ReplicaStep[] {
+    const { replica, rejected } = this.#memory
+    return commits.flatMap((commit): readonly ReplicaStep[] => {
+      if (commit.replica !== replica || !rejected.delete(commit.counter)) return []
+      return [{ kind: 'discard', counter: commit.counter }]
+    })
+  }
+
   #settle(counters: readonly Counter[]): void {
     for (const counter of counters) {
       this.#memory.outbox.settle(counter)
@@ -260,13 +269,9 @@ export class Inbound {
   }
 
   #replaceOutbox(outbox: readonly Commit[], rejected: readonly RejectedCommit[]): void {
-    for (const entry of rejected) {
-      const { code, message, path } = entry
-      const error = new SyncError(code, message, path === null ? {} : { path })
-      this.#memory.outbox.reject(entry.commit.id.counter, error)
-      this.#memory.rejected.set(entry.commit.id.counter, entry)
-    }
-    this.#memory.outbox.replace(outbox)
+    this.#memory.replaceOutbox(outbox, rejected)
+    const steps = this.#memory.raiseVersion(newestVersion(outbox, 1))
+    if (steps.length > 0) this.#writes.add(steps)
   }
 
   /** Memory stands at `applied` now; the app is told the cursor once the store does too. */

@@ -2,10 +2,6 @@
 export class Listeners<T> {
   readonly #listeners = new Set<(value: T) => void>()
 
-  get size(): number {
-    return this.#listeners.size
-  }
-
   add(listener: (value: T) => void): () => void {
     // A wrapper of its own for each subscription: the same function may be given twice.
     const own = (value: T): void => listener(value)
@@ -15,16 +11,22 @@ export class Listeners<T> {
     }
   }
 
+  /** Those that are added meanwhile hear the next value, those that are removed meanwhile do not hear this one. */
   tell(value: T): void {
     const listeners = [...this.#listeners]
     for (const listener of listeners) {
-      try {
-        listener(value)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
+      if (this.#listeners.has(listener)) callApp(() => listener(value))
     }
+  }
+}
+
+/** Runs code of the app where an error of it must not stop us. */
+export function callApp(code: () => void): void {
+  try {
+    code()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

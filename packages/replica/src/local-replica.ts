@@ -1,50 +1,55 @@
 /** A replica at work: checks and carries out ops here, and leaves the rest to the parts it is made of. */
 import {
-  canonicalOps,
-  HlcClock,
-  limits,
   listConflicts,
-  planWrites,
   readTables,
   SyncError,
+  upcastOps,
   type AnyDomain,
   type AnyOp,
   type ClientId,
   type Clock,
-  type Commit,
   type Conflict,
   type Counter,
+  type Crdt,
   type CrdtAwareness,
   type Dial,
   type OpOf,
   type Registers,
   type RejectedCommit,
   type ReplicaId,
+  type ReplicaStore,
   type TablesReads,
 } from '@rejoin/core'
 import type { ChangeFeed } from './change-feed.ts'
-import type { Change } from './changes.ts'
-import { checkCommitSize } from './commit-size.ts'
+import { restoredOps } from './change-ops.ts'
+import { Committing } from './committing.ts'
 import type { Exchange } from './exchange.ts'
 import type { LiveLoop } from './live-loop.ts'
-import { registersOf, type ReplicaMemory } from './memory.ts'
+import { isTooNew, knownRegistersOf, registersOf, tooNew, type ReplicaMemory } from './memory.ts'
+import { outboxCommit, type OutboxCommit } from './outbox.ts'
 import type { PendingWrites } from './pending-writes.ts'
-import { OpenReceipt, unchangedReceipt, type Receipt } from './receipt.ts'
-import { replacedBy } from './replaced.ts'
+import { unchangedReceipt, type Receipt } from './receipt.ts'
 import type { Replica } from './replica.ts'
 import { resolutionOp, type Resolution } from './resolution.ts'
+import type { SentMark } from './sent-mark.ts'
 import type { Connection, ReplicaStatus } from './status.ts'
+import { onOpsOf, subscribeOf, type OnOps, type Subscribe } from './subscribers.ts'
 import type { SyncOnce, SyncReport } from './sync-once.ts'
+import type { UndoWay } from './undo.ts'
+import { withdraw } from './withdrawal.ts'
 
 export interface ReplicaParts<D extends AnyDomain> {
   readonly domain: D
   readonly namespace: string
   readonly clock: Clock
   readonly dial: Dial | null
+  readonly store: ReplicaStore
+  readonly crdt: Crdt
   readonly memory: ReplicaMemory
   readonly writes: PendingWrites
   readonly feed: ChangeFeed
   readonly connection: Connection
+  readonly sent: SentMark
   readonly exchange: Exchange
   readonly once: SyncOnce
   readonly live: LiveLoop | null
@@ -56,12 +61,20 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   readonly #closing = new AbortController()
   readonly tables: TablesReads<D['tables']>
   readonly registers: Registers
+  readonly #known: Registers
+  readonly subscribe: Subscribe<D>
+  readonly onOps: OnOps<D>
+  readonly #committing: Committing
   #closed: Promise<void> | null = null
 
   constructor(parts: ReplicaParts<D>) {
     this.#parts = parts
     this.registers = registersOf(parts.memory)
-    this.tables = readTables(parts.domain, this.registers)
+    this.#known = knownRegistersOf(parts.memory, parts.domain)
+    this.tables = readTables(parts.domain, this.#known)
+    this.subscribe = subscribeOf(parts.domain, parts.feed, this.#known)
+    this.onOps = onOpsOf(parts.domain, parts.feed)
+    this.#committing = new Committing(parts)
   }
 
   get id(): ReplicaId {
@@ -89,34 +102,35 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   }
 
   apply(input: OpOf<D> | readonly OpOf<D>[]): Receipt {
-    return this.#apply(Array.isArray(input) ? (input as readonly AnyOp[]) : [input as AnyOp])
+    return this.#apply(listOf(input))
   }
 
   conflicts(): readonly Conflict[] {
-    return listConflicts(this.domain, this.registers)
+    return listConflicts(this.domain, this.#known)
   }
 
   resolve(conflict: Conflict, resolution: Resolution): Receipt {
-    return this.#apply([resolutionOp(this.domain, this.registers, this.#nextHlc(), conflict, resolution)])
-  }
-
-  subscribe(listener: (changes: readonly Change<D>[]) => void): () => void {
-    // The feed compares the very tables that the type is inferred from.
-    return this.#parts.feed.subscribe((changes) => listener(changes as unknown as readonly Change<D>[]))
+    this.#checkWritable()
+    return this.#apply([
+      resolutionOp(this.domain, this.registers, this.#committing.nextHlc(), conflict, resolution),
+    ])
   }
 
   get status(): ReplicaStatus {
     const { memory, writes, connection } = this.#parts
-    const { domain, registers } = this
+    const { domain } = this
+    const known = this.#known
     return {
       state: connection.state,
       pending: memory.outbox.size,
       cursor: memory.cursor,
       persistence: writes.persistence,
+      domainTooNew: isTooNew(memory, domain) ? memory.domainVersion : null,
+      divergence: connection.divergence,
       rejected: memory.rejected.size,
       // Counted only for those who ask: it walks every table that has a parent.
       get conflicts() {
-        return listConflicts(domain, registers).length
+        return listConflicts(domain, known).length
       },
       ...connection.notes,
     }
@@ -126,8 +140,9 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     return this.#parts.connection.listen(() => listener(this.status))
   }
 
-  get outbox(): readonly Commit[] {
-    return this.#parts.memory.outbox.entries().map(({ commit }) => commit)
+  get outbox(): readonly OutboxCommit[] {
+    const { memory, connection } = this.#parts
+    return memory.outbox.entries().map((entry) => outboxCommit(entry, connection.notes.sentCounter))
   }
 
   get rejected(): readonly RejectedCommit[] {
@@ -142,10 +157,37 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   }
 
   resubmit(counter: Counter, ops?: OpOf<D> | readonly OpOf<D>[]): Receipt {
+    this.#checkWritable()
     const { commit } = this.#rejectedCommit(counter)
-    const receipt = ops === undefined ? this.#apply(commit.ops) : this.apply(ops)
+    if (ops !== undefined) return this.#apply(listOf(ops), counter)
+    // Those of an older version as the present one says them; it may have nothing for them to do.
+    const present = upcastOps(this.domain, commit.ops, commit.domainVersion)
+    if (present.length > 0) return this.#apply(present, counter)
     this.#forget(counter)
-    return receipt
+    return unchangedReceipt
+  }
+
+  async withdraw(counter: Counter): Promise<void> {
+    this.#checkOpen()
+    await withdraw(this.#parts, counter, this.#closing.signal)
+  }
+
+  undo(): Receipt {
+    return this.#restore('undo')
+  }
+
+  redo(): Receipt {
+    return this.#restore('redo')
+  }
+
+  get canUndo(): boolean {
+    const { domain, memory } = this.#parts
+    return memory.history.has('undo', domain, memory.document)
+  }
+
+  get canRedo(): boolean {
+    const { domain, memory } = this.#parts
+    return memory.history.has('redo', domain, memory.document)
   }
 
   flush(): Promise<void> {
@@ -185,43 +227,17 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     return this.#closed
   }
 
-  #apply(input: readonly AnyOp[]): Receipt {
-    this.#checkOpen()
-    const { domain, memory, writes, feed, connection } = this.#parts
-    if (memory.outbox.size >= limits.outboxCommitsMax) {
-      const why = `${memory.outbox.size} commits of ${this.namespace} wait for the hub: reconnect before applying more`
-      throw new SyncError('OUTBOX_FULL', why)
-    }
-    const ops = canonicalOps(domain, input)
-    const hlc = this.#nextHlc()
-    const writesPlanned = planWrites(domain, ops, memory.document, hlc, 'required')
-    if (writesPlanned.length === 0) return unchangedReceipt
-    checkCommitSize(ops, writesPlanned, memory.document)
-    const replaced = replacedBy(memory.document, writesPlanned, hlc)
-    const update = memory.document.write(writesPlanned, hlc)
-    if (update === null) return unchangedReceipt
-
-    memory.hlc.absorb(hlc)
-    const prev = memory.lastStanding
-    memory.counter++
-    const id = { replica: memory.replica, counter: memory.counter }
-    const commit: Commit = { id, prev, hlc, domainVersion: domain.version, ops, update }
-    const receipt = new OpenReceipt()
-    memory.outbox.add(commit, receipt, replaced)
-    writes.add(
-      [{ kind: 'local', commit }],
-      () => memory.outbox.markSaved([commit]),
-      (error) => receipt.saved.reject(error),
-    )
-    feed.release()
-    connection.changed()
-    return receipt.receiptOf(id)
+  #restore(way: UndoWay): Receipt {
+    this.#checkWritable()
+    const { domain, memory } = this.#parts
+    const entries = memory.history.next(way, domain, memory.document)
+    if (entries === null) return unchangedReceipt
+    return this.#committing.commit(restoredOps(entries), { kind: way })
   }
 
-  /** The stamp of a commit that may come to nothing: the clock moves only when it does not. */
-  #nextHlc() {
-    const { memory, clock } = this.#parts
-    return new HlcClock(memory.replica, memory.hlc.last).tick(clock.now())
+  #apply(ops: readonly AnyOp[], instead: Counter | null = null): Receipt {
+    this.#checkWritable()
+    return this.#committing.commit(ops, { kind: 'apply', instead })
   }
 
   #rejectedCommit(counter: Counter): RejectedCommit {
@@ -240,6 +256,12 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   #checkOpen(): void {
     if (this.#closed !== null)
       throw new SyncError('REPLICA_CLOSED', `the replica of ${this.namespace} is closed`)
+  }
+
+  #checkWritable(): void {
+    this.#checkOpen()
+    const newer = tooNew(this.#parts.memory, this.domain)
+    if (newer !== null) throw newer
   }
 
   async #close(): Promise<void> {
@@ -268,4 +290,13 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
 
 function withoutDial(namespace: string): SyncError {
   return new SyncError('INPUT_INVALID', `no hub is known for ${namespace}: open the replica with a dial`)
+}
+
+/** @throws SyncError OP_INVALID for what cannot even be looked at: a proxy that was revoked. */
+function listOf<D extends AnyDomain>(ops: OpOf<D> | readonly OpOf<D>[]): readonly AnyOp[] {
+  try {
+    return Array.isArray(ops) ? (ops as readonly AnyOp[]) : [ops as AnyOp]
+  } catch (cause) {
+    throw new SyncError('OP_INVALID', 'ops: neither an op nor a list of ops', { cause, path: 'ops' })
+  }
 }

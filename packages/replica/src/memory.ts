@@ -4,27 +4,36 @@
  */
 import {
   CLIENT_ID_MIN,
+  domainTooNew,
   HlcClock,
+  knownRegisters,
   randomUint32,
+  SyncError,
+  type AnyDomain,
   type ClientId,
   type Clock,
+  type Commit,
   type Counter,
   type Cursor,
   type CrdtDocument,
   type Epoch,
   type RejectedCommit,
   type ReplicaId,
+  type ReplicaStep,
   type Registers,
   type StoredReplica,
 } from '@rejoin/core'
 import { Outbox } from './outbox.ts'
 import type { Replaced } from './replaced.ts'
+import { UndoHistory } from './undo.ts'
 
 export class ReplicaMemory {
   readonly replica: ReplicaId
   readonly outbox: Outbox
   readonly hlc: HlcClock
   readonly rejected = new Map<Counter, RejectedCommit>()
+  /** Of this run alone. */
+  readonly history = new UndoHistory()
   /** Changed only by `ChangeFeed.swap`, so that the app hears the difference. */
   document: CrdtDocument
   /** Last counter given to a commit. */
@@ -35,6 +44,8 @@ export class ReplicaMemory {
   applied: Cursor | null
   /** Up to where the store does too: this is what the app and the hub are told (invariant 6). */
   cursor: Cursor | null
+  /** The newest version of the domain that the document is known to hold commits of, those in the outbox included. */
+  domainVersion: number
   /** Sizes of the stored base, by which folding is decided. */
   snapshotBytes: number
   updateBytes: number
@@ -49,6 +60,7 @@ export class ReplicaMemory {
     this.ackedCounter = stored.outbox[0]?.prev ?? lastStanding(stored.counter, this.rejected)
     this.applied = stored.cursor
     this.cursor = stored.cursor
+    this.domainVersion = newestVersion(stored.outbox, stored.identity.domainVersion)
     this.snapshotBytes = stored.snapshotBytes
     this.updateBytes = stored.updateBytes
     this.absorbNewest()
@@ -70,9 +82,46 @@ export class ReplicaMemory {
     if (newest !== null) this.hlc.absorb(newest)
   }
 
+  /** The document holds commits of this version: what the store has to record for that, before them or with them. */
+  raiseVersion(domainVersion: number): readonly ReplicaStep[] {
+    if (domainVersion <= this.domainVersion) return []
+    this.domainVersion = domainVersion
+    return [{ kind: 'domainVersion', domainVersion }]
+  }
+
+  /** A commit leaves the outbox for good without being in the base. */
+  takeOut(counter: Counter, why: SyncError): void {
+    this.outbox.reject(counter, why)
+    this.history.forget(counter)
+  }
+
+  /** The outbox as it was made anew; those that were refused or could not be made anew are rejected. */
+  replaceOutbox(outbox: readonly Commit[], rejected: readonly RejectedCommit[]): void {
+    for (const entry of rejected) {
+      const { code, message, path } = entry
+      this.takeOut(entry.commit.id.counter, new SyncError(code, message, path === null ? {} : { path }))
+      this.rejected.set(entry.commit.id.counter, entry)
+    }
+    this.outbox.replace(outbox)
+  }
+
   noteAcked(counter: Counter): void {
     this.ackedCounter = Math.max(this.ackedCounter, counter)
   }
+}
+
+/** Whether the document holds commits of a newer version of the domain than the app's. */
+export function isTooNew({ domainVersion }: ReplicaMemory, domain: AnyDomain): boolean {
+  return domainVersion > domain.version
+}
+
+/** Why nothing may be written here then, or null. */
+export function tooNew(memory: ReplicaMemory, domain: AnyDomain): SyncError | null {
+  return isTooNew(memory, domain) ? domainTooNew(domain, memory.domainVersion, 'this app') : null
+}
+
+export function newestVersion(commits: readonly Commit[], atLeast: number): number {
+  return commits.reduce((newest, { domainVersion }) => Math.max(newest, domainVersion), atLeast)
 }
 
 /** Reads whatever document is the current one. */
@@ -83,6 +132,11 @@ export function registersOf(memory: ReplicaMemory): Registers {
     contested: () => memory.document.contested(),
     tableNames: () => memory.document.tableNames(),
   }
+}
+
+/** The same without what this version of the domain does not know: what everything typed is read from. */
+export function knownRegistersOf(memory: ReplicaMemory, domain: AnyDomain): Registers {
+  return knownRegisters(domain, registersOf(memory), () => isTooNew(memory, domain))
 }
 
 /** A client id that this replica has never used: a clock is never used twice with different content. */

@@ -5,7 +5,7 @@
 import { limits, parseHlc, unreachable, type Counter, type ReplicaChannel } from '@rejoin/core'
 import type { Pause } from './pause.ts'
 import type { PushWindow } from './push-window.ts'
-import { isMended, planRefusals, type CommitRefusal, type RefusalPlan } from './refusals.ts'
+import { isHeld, isMended, planRefusals, type CommitRefusal, type RefusalPlan } from './refusals.ts'
 import { errorOf, type SessionEnd } from './session-end.ts'
 import type { SessionParts } from './session-parts.ts'
 
@@ -141,11 +141,15 @@ export class Mending {
 
   /** Pushes the same again after a while. A one-shot channel has no "after": its next round waits. */
   #sitOut(refusal: CommitRefusal): SessionEnd | null {
-    const later = this.#pause.note(refusal)
+    const held = isHeld(refusal.code)
+    // A hub is not updated within a wait that starts small.
+    const later = this.#pause.note(held ? { ...refusal, retryAfterMs: limits.reconnectMsMax } : refusal)
     this.#window.rewind()
-    this.#parts.connection.noteFailure(later.error)
+    if (held) this.#parts.connection.hold(later.error)
+    else this.#parts.connection.noteFailure(later.error)
     if (this.#channel.oneShot) return null
-    if (this.#goal !== null && this.#pause.count > ONCE_WAITS_MAX) return { kind: 'failed', ...later }
+    if (this.#goal !== null && (held || this.#pause.count > ONCE_WAITS_MAX))
+      return { kind: 'failed', ...later }
     void this.#pause.sit(later).then(this.#pushAgain)
     return null
   }

@@ -15,19 +15,20 @@ import { Folding } from './folding.ts'
 import { Inbound } from './inbound.ts'
 import { LiveLoop } from './live-loop.ts'
 import { LocalReplica } from './local-replica.ts'
-import { freshClientId, ReplicaMemory } from './memory.ts'
+import { freshClientId, ReplicaMemory, tooNew } from './memory.ts'
 import { Outbox } from './outbox.ts'
 import { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
 import { applyOutbox, type Replaced } from './replaced.ts'
 import type { Replica, ReplicaOptions } from './replica.ts'
+import { SentMark } from './sent-mark.ts'
 import { Connection } from './status.ts'
 import { SyncOnce } from './sync-once.ts'
 
 /**
  * Opens a namespace's replica from its store, or makes a new one there.
- * @throws SyncError NAMESPACE_INVALID; DOMAIN_MISMATCH or DOMAIN_TOO_NEW when the store holds another domain or a newer
- * version of it; STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT or STORE_CLOSED when it cannot be read or made.
+ * Where the store holds a newer version of the domain it opens for reading: `status.domainTooNew` says so.
+ * @throws SyncError NAMESPACE_INVALID; DOMAIN_MISMATCH when the store holds another domain; STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT or STORE_CLOSED when it cannot be read or made.
  */
 export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D>): Promise<Replica<D>> {
   const { domain, store, crdt, clock, dial, log = () => {} } = options
@@ -42,6 +43,8 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
     // What was just saved may be sent.
     exchange.poke()
   })
+  const sent = new SentMark(connection, writes)
+  recordVersion(memory, stored, writes)
   const feed = new ChangeFeed(domain, memory)
   const folding = new Folding(memory, writes, store, crdt)
   const awareness = crdt.awareness(memory.document.clientId)
@@ -52,27 +55,33 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
     namespace,
     clock,
     store,
+    crdt,
     memory,
     writes,
     inbound,
     connection,
+    sent,
     awareness,
     tally,
     log,
   })
   awareness.onUpdate((update) => exchange.sendAwareness(update))
   const live = dial === null ? null : new LiveLoop(exchange, clock, dial)
-  const once = new SyncOnce(exchange, clock, memory.outbox, connection)
+  const held = () => tooNew(memory, domain) ?? connection.held
+  const once = new SyncOnce(exchange, clock, memory.outbox, connection, held)
   folding.foldIfGrown()
   const replica = new LocalReplica({
     domain,
     namespace,
     clock,
     dial,
+    store,
+    crdt,
     memory,
     writes,
     feed,
     connection,
+    sent,
     exchange,
     once,
     live,
@@ -100,7 +109,8 @@ async function create({
     replica: replicaIdOf(clock.random(16)),
     clientId: freshClientId(clock, null),
     domain: domain.name,
-    domainVersion: domain.version,
+    // It holds nothing yet.
+    domainVersion: 1,
   }
   try {
     await store.record([{ kind: 'create', identity }])
@@ -126,10 +136,15 @@ function checkDomain({ identity }: StoredReplica, domain: AnyDomain, namespace: 
     const why = `${namespace} is kept here as domain ${identity.domain}, not ${domain.name}`
     throw new SyncError('DOMAIN_MISMATCH', `${why}: open it with that domain, or in another folder`)
   }
-  if (identity.domainVersion > domain.version) {
-    const why = `${namespace} was written with version ${identity.domainVersion} of domain ${domain.name}`
-    throw new SyncError('DOMAIN_TOO_NEW', `${why}, this is version ${domain.version}: update the app`)
-  }
+}
+
+/** Release 0.1 did not raise it with what it wrote, and commits that were just made anew may be of a newer version. */
+function recordVersion(
+  { domainVersion }: ReplicaMemory,
+  { identity }: StoredReplica,
+  writes: PendingWrites,
+): void {
+  if (domainVersion > identity.domainVersion) writes.add([{ kind: 'domainVersion', domainVersion }])
 }
 
 /**

@@ -22,6 +22,20 @@ export interface OutboxEntry {
   /** Null for a commit of an earlier run. */
   readonly receipt: OpenReceipt | null
   readonly replaced: Replaced
+  /** What commits before it had replaced that were refused or withdrawn since: its author had seen that too. */
+  readonly inherited: Replaced
+}
+
+/**
+ * A commit in the outbox as the app sees it. `unsaved`: not durable here yet; `saved`: here alone, it can be withdrawn; `sent`:
+ * to a hub, or it may have been; `acked`: durable at the hub, and not yet back in the log's tail.
+ */
+export interface OutboxCommit extends Commit {
+  readonly stage: 'unsaved' | 'saved' | 'sent' | 'acked'
+}
+
+export function outboxCommit({ commit, stage }: OutboxEntry, sentCounter: Counter): OutboxCommit {
+  return { ...commit, stage: stage === 'saved' && commit.id.counter <= sentCounter ? 'sent' : stage }
 }
 
 export class Outbox {
@@ -38,6 +52,7 @@ export class Outbox {
         bytes: commitBytes(commit),
         receipt: null,
         replaced: replaced.get(commit.id.counter) ?? nothing,
+        inherited: nothing,
       })
     }
   }
@@ -83,7 +98,8 @@ export class Outbox {
   }
 
   add(commit: Commit, receipt: OpenReceipt, replaced: Replaced): void {
-    this.#put({ commit, stage: 'unsaved', bytes: commitBytes(commit), receipt, replaced })
+    const inherited = nothing
+    this.#put({ commit, stage: 'unsaved', bytes: commitBytes(commit), receipt, replaced, inherited })
   }
 
   /** Those of `commits` that were not recommitted since. */
@@ -127,9 +143,9 @@ export class Outbox {
     const entry = this.#entries.get(counter)
     this.#entries.delete(counter)
     const next = [...this.#entries.values()].find(({ commit }) => commit.id.counter > counter)
-    if (entry !== undefined && next !== undefined && entry.replaced.size > 0) {
-      const replaced = new Set([...entry.replaced, ...next.replaced])
-      this.#entries.set(next.commit.id.counter, { ...next, replaced })
+    if (entry !== undefined && next !== undefined) {
+      const inherited = new Set([...entry.inherited, ...entry.replaced, ...next.inherited])
+      if (inherited.size > 0) this.#entries.set(next.commit.id.counter, { ...next, inherited })
     }
     entry?.receipt?.acked.reject(error)
   }

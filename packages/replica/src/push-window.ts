@@ -1,20 +1,23 @@
 /**
  * The push window: what was sent on a channel and is not answered yet, and what may be sent next. In counter order, saved
- * commits only, within the limits of a push and of what a hub has to hold for one session (invariant 14).
+ * commits only, of which the store knows that they are sent, within the limits of a push and of what a hub has to hold for one session (invariant 14).
  */
 import { limits, SyncError, type Commit, type Counter, type PushedCommit } from '@rejoin/core'
 import type { Outbox, OutboxEntry } from './outbox.ts'
+import type { SentMark } from './sent-mark.ts'
 
 export class PushWindow {
   readonly #outbox: Outbox
+  readonly #sent: SentMark
   #sentUpTo: Counter = 0
   #unanswered: OutboxEntry[] = []
   #unansweredBytes = 0
   /** What is under way was made anew since: nothing new is sent before the hub has answered for it. */
   #draining = false
 
-  constructor(outbox: Outbox) {
+  constructor(outbox: Outbox, sent: SentMark) {
     this.#outbox = outbox
+    this.#sent = sent
   }
 
   get isEmpty(): boolean {
@@ -26,7 +29,8 @@ export class PushWindow {
     if (this.#draining || this.#sentUpTo === this.#outbox.last) return []
     // Refilled by halves, since looking for what is next walks past all that is under way.
     if (this.#unansweredBytes > limits.pushUnansweredBytesMax / 2) return []
-    const batch = planPush(this.#outbox, this.#sentUpTo, this.#unansweredBytes)
+    this.#sent.request(this.#outbox.last ?? 0)
+    const batch = planPush(this.#outbox, this.#sentUpTo, this.#sent.recorded, this.#unansweredBytes)
     this.#unanswered.push(...batch)
     this.#unansweredBytes += batch.reduce((sum, { bytes }) => sum + bytes, 0)
     this.#sentUpTo = batch.at(-1)?.commit.id.counter ?? this.#sentUpTo
@@ -55,12 +59,19 @@ export class PushWindow {
   }
 }
 
-function planPush(outbox: Outbox, sentUpTo: Counter, unansweredBytes: number): readonly OutboxEntry[] {
+/** Commits above `sentUpTo`, up to `mayLeave`. */
+function planPush(
+  outbox: Outbox,
+  sentUpTo: Counter,
+  mayLeave: Counter,
+  unansweredBytes: number,
+): readonly OutboxEntry[] {
   const batch: OutboxEntry[] = []
   let bytes = 0
   for (const entry of outbox.walk()) {
     if (entry.stage === 'acked' || entry.commit.id.counter <= sentUpTo) continue
-    if (entry.stage === 'unsaved' || batch.length === limits.pushCommitsMax) break
+    if (entry.stage === 'unsaved' || entry.commit.id.counter > mayLeave) break
+    if (batch.length === limits.pushCommitsMax) break
     if (batch.length > 0 && bytes + entry.bytes > limits.pushBytesMax) break
     if (unansweredBytes > 0 && unansweredBytes + bytes + entry.bytes > limits.pushUnansweredBytesMax) break
     batch.push(entry)

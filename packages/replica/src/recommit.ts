@@ -4,8 +4,10 @@
  */
 import {
   asSyncError,
+  canonicalOps,
   entryLine,
   planWrites,
+  upcastOps,
   type AnyDomain,
   type ClientId,
   type Commit,
@@ -13,7 +15,9 @@ import {
   type Crdt,
   type CrdtDocument,
   type Hlc,
+  type KeyParts,
   type RejectedCommit,
+  type Write,
 } from '@rejoin/core'
 import type { OutboxEntry } from './outbox.ts'
 
@@ -24,8 +28,6 @@ export interface Recommitted {
   /** Commits whose ops cannot be carried out on this base. */
   readonly failed: readonly RejectedCommit[]
 }
-
-const NO_BYTES = new Uint8Array(0)
 
 /**
  * @param entries the outbox without what the base holds. Commits that the hub has acknowledged stand as they are, since
@@ -51,15 +53,17 @@ export function recommit(
   // Who made a commit had seen what the commits before it replaced, refused ones included.
   const seen = new Set<string>()
   const own = new Set<Hlc>(standing.map(({ hlc }) => hlc))
-  for (const { commit, replaced } of rest) {
-    for (const line of replaced) seen.add(line)
+  for (const entry of rest) {
+    const { commit, replaced, inherited } = entry
+    for (const line of [...inherited, ...replaced]) seen.add(line)
     if (out.has(commit.id.counter)) continue
     try {
-      const writes = planWrites(domain, commit.ops, document, commit.hlc, 'optional')
+      const { writes, ...anew } = plan(crdt, domain, document, entry)
       const update =
-        document.write(writes, commit.hlc, (entry) => own.has(entry.hlc) || seen.has(entryLine(entry))) ??
-        NO_BYTES
-      outbox.push({ ...commit, prev, update })
+        document.write(writes, commit.hlc, (live) => own.has(live.hlc) || seen.has(entryLine(live))) ??
+        // Bytes of its own, by which answers to a push of the old ones are told from answers to these.
+        new Uint8Array(0)
+      outbox.push({ ...commit, ...anew, prev, update })
       own.add(commit.hlc)
       prev = commit.id.counter
     } catch (error) {
@@ -72,6 +76,45 @@ export function recommit(
     }
   }
   return { document, outbox, failed }
+}
+
+/**
+ * What a commit says in this version of the domain and what it writes then. A commit of this version has the effect that
+ * its author saw, whatever a writer would do on another base: it sets what it set, and deletes what it deleted of what is
+ * still there. So has one of a newer version, written before the app was set back. Where this version has nothing for an
+ * older one to do it stays as it was, without bytes: its id is in use.
+ */
+function plan(
+  crdt: Crdt,
+  domain: AnyDomain,
+  document: CrdtDocument,
+  entry: OutboxEntry,
+): Pick<Commit, 'ops' | 'domainVersion'> & { readonly writes: readonly Write[] } {
+  const { ops, domainVersion, hlc } = entry.commit
+  if (domainVersion >= domain.version)
+    return { ops, domainVersion, writes: sameWrites(crdt, document, entry) }
+  const present = upcastOps(domain, ops, domainVersion)
+  if (present.length === 0) return { ops, domainVersion, writes: [] }
+  return {
+    ops: canonicalOps(domain, present),
+    domainVersion: domain.version,
+    writes: planWrites(domain, present, document, hlc, 'optional'),
+  }
+}
+
+/** What the commit's bytes set and deleted, without a look at its ops. */
+function sameWrites(crdt: Crdt, document: CrdtDocument, { commit, replaced }: OutboxEntry): readonly Write[] {
+  const { entries } = commit.update.length === 0 ? { entries: [] } : crdt.updates.inspect(commit.update)
+  const writes = new Map<string, Write>()
+  for (const line of replaced) {
+    const [table, key] = JSON.parse(line) as [string, KeyParts]
+    const isLive = document.read(table, key).some((live) => entryLine(live) === line)
+    if (isLive) writes.set(JSON.stringify([table, key]), { kind: 'remove', table, key })
+  }
+  for (const { table, key, value } of entries) {
+    writes.set(JSON.stringify([table, key]), { kind: 'set', table, key, value })
+  }
+  return [...writes.values()]
 }
 
 function isThere(update: Uint8Array): boolean {

@@ -26,7 +26,6 @@ const stopCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'UNAUTHENTICATED',
   'DOMAIN_UNKNOWN',
   'DOMAIN_MISMATCH',
-  'DOMAIN_TOO_NEW',
   'NAMESPACE_DELETED',
   'NAMESPACE_INVALID',
   'REPLICA_TAKEN',
@@ -35,7 +34,15 @@ const stopCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 /** Also in refusals of the whole room, and as reasons for closing: to come again would not help. */
 export function isStopCode(code: ErrorCode): boolean {
-  return stopCodes.has(code) || code === 'FORBIDDEN'
+  return stopCodes.has(code) || code === 'FORBIDDEN' || isHeld(code)
+}
+
+/**
+ * Of a commit: the hub knows an older version of the domain than its author, or than the document. The commit waits until
+ * the hub was updated, and everything else goes on.
+ */
+export function isHeld(code: ErrorCode): boolean {
+  return code === 'DOMAIN_TOO_NEW'
 }
 
 /** Bytes that build on something the hub lacks, or under an id that is not ours: mended by making them anew, once. */
@@ -64,8 +71,9 @@ export function planRefusals(
   if (ofTheirOwn.length === 0) return { kind: 'reconnect', refusal: first }
   const mended = ofTheirOwn.filter(({ code, counter }) => isMended(code) && !rebuilt.has(counter))
   const rest = ofTheirOwn.filter((refusal) => !mended.includes(refusal))
-  const rejected = rest.filter(({ retryable }) => !retryable)
-  const later = rest.find(({ retryable }) => retryable) ?? null
+  const isLater = ({ retryable, code }: CommitRefusal): boolean => retryable || isHeld(code)
+  const rejected = rest.filter((refusal) => !isLater(refusal))
+  const later = rest.find(isLater) ?? null
   const asBefore = mended.length === 0 && rejected.length === 0 && later?.code !== 'CLIENT_TAKEN'
   return asBefore && later !== null ? { kind: 'wait', later } : { kind: 'rebuild', rejected, later }
 }

@@ -3,7 +3,6 @@ import type {
   AnyDomain,
   ClientId,
   Clock,
-  Commit,
   Conflict,
   Counter,
   Crdt,
@@ -16,10 +15,11 @@ import type {
   ReplicaStore,
   TablesReads,
 } from '@rejoin/core'
-import type { Change } from './changes.ts'
+import type { OutboxCommit } from './outbox.ts'
 import type { Receipt } from './receipt.ts'
 import type { Resolution } from './resolution.ts'
 import type { ReplicaStatus } from './status.ts'
+import type { OnOps, Subscribe } from './subscribers.ts'
 import type { SyncReport } from './sync-once.ts'
 
 export interface ReplicaOptions<D extends AnyDomain> {
@@ -44,12 +44,13 @@ export interface Replica<D extends AnyDomain> {
   /**
    * Carries out one op, or several as one commit. Seen by reads and listeners at once.
    * @throws SyncError OP_UNKNOWN, OP_INVALID, KEY_INVALID, VALUE_INVALID, OP_FAILED or PARENT_MISSING for a wrong op;
-   * COMMIT_TOO_LARGE, OUTBOX_FULL, REPLICA_CLOSED. Nothing was changed then, not a byte.
+   * DOMAIN_TOO_NEW where the document is newer than the app; COMMIT_TOO_LARGE, OUTBOX_FULL, REPLICA_CLOSED. Nothing was
+   * changed then, not a byte.
    */
   apply(ops: OpOf<D> | readonly OpOf<D>[]): Receipt
-  /** Live views: each call reads what is there then. */
+  /** Live views: each call reads what is there then, as far as this version of the domain knows it. */
   readonly tables: TablesReads<D['tables']>
-  /** Live entries by key, below the typed tables. */
+  /** Live entries by key, below the typed tables: also what this version of the domain does not know. */
   readonly registers: Registers
   /** Sorted by table, key and field; the same on every replica that has seen the same commits. */
   conflicts(): readonly Conflict[]
@@ -58,28 +59,50 @@ export interface Replica<D extends AnyDomain> {
    * @throws SyncError INPUT_INVALID when the choice does not fit, or what `apply` throws.
    */
   resolve(conflict: Conflict, resolution: Resolution): Receipt
-  /** Hears what readers see differently: once per transaction, net, and after it. */
-  subscribe(listener: (changes: readonly Change<D>[]) => void): () => void
+  /** Hears changes: all, those of a part, or those of a value selected from the tables. */
+  readonly subscribe: Subscribe<D>
+  /** Hears the same changes as ops. */
+  readonly onOps: OnOps<D>
   readonly status: ReplicaStatus
   /** Called with the status whenever something in it may have changed. */
   onStatus(listener: (status: ReplicaStatus) => void): () => void
-  /** Commits not yet acknowledged and back in the base, in counter order. */
-  readonly outbox: readonly Commit[]
+  /** Commits not yet acknowledged and back in the base, in counter order, each with its stage. */
+  readonly outbox: readonly OutboxCommit[]
   /** Commits that the hub refused for good, in counter order. */
   readonly rejected: readonly RejectedCommit[]
   /** Forgets a rejected commit. Resolves when that is durable. @throws SyncError INPUT_INVALID, STORE_… */
   discard(counter: Counter): Promise<void>
   /**
-   * Applies a rejected commit's ops anew, or `ops` in their place, and forgets it.
+   * Applies a rejected commit's ops anew, or `ops` in their place, and forgets it. Ops of an older version of the domain
+   * are brought up to date first.
    * @throws SyncError INPUT_INVALID when there is no such commit, or what `apply` throws.
    */
   resubmit(counter: Counter, ops?: OpOf<D> | readonly OpOf<D>[]): Receipt
+  /**
+   * Takes back a commit that was not sent yet: it leaves the outbox for good, readers see its effect gone, and later commits
+   * are made again without it (one that cannot be is rejected). Its receipt's `acked` rejects. Resolves when that is durable.
+   * @throws SyncError INPUT_INVALID when it was sent, or may have been, or is not in the outbox; STORE_…, REPLICA_CLOSED.
+   */
+  withdraw(counter: Counter): Promise<void>
+  /**
+   * Gives back what this replica's last commit of this run changed, by a commit of its own that replicates like any other.
+   * Keys that anybody else wrote since are left alone, and a commit of which nothing is left is passed over; `unchanged` when
+   * there is none. What concurrent values it settled comes back as the one value that was read.
+   * @throws SyncError COMMIT_TOO_LARGE when that does not fit into one commit, or what `apply` throws.
+   */
+  undo(): Receipt
+  /** The same for what was undone last, until something is applied. */
+  redo(): Receipt
+  /** Whether there is something that `undo` would change. */
+  readonly canUndo: boolean
+  readonly canRedo: boolean
   /** Resolves when everything here is durable. @throws SyncError STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT or STORE_CLOSED */
   flush(): Promise<void>
   /**
    * One exchange until what is in the outbox now is settled and the replica has caught up. While live, waits for that.
    * @param dial in place of the replica's own.
-   * @throws SyncError HUB_UNREACHABLE, TIMED_OUT, CHANNEL_CLOSED, STORE_…, or the code with which the hub refused.
+   * @throws SyncError HUB_UNREACHABLE, TIMED_OUT, CHANNEL_CLOSED, STORE_…, or the code with which the hub refused;
+   * DOMAIN_TOO_NEW where commits stay here until the hub or the app was updated: everything else was exchanged.
    */
   syncOnce(dial?: Dial): Promise<SyncReport>
   /** Stays connected from now on; also after a hub refused for good. @throws SyncError INPUT_INVALID without a dial. */

@@ -86,7 +86,7 @@ function registerKey({ key, field }: { key: KeyParts; field: string | null }): s
 }
 
 /** An op's payload is JSON that may be written to; a value is the same, read-only. */
-function jsonOf(value: Value): NonNullable<Entry['value']> {
+export function jsonOf(value: Value): NonNullable<Entry['value']> {
   return value as NonNullable<Entry['value']>
 }
 

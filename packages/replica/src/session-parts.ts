@@ -1,8 +1,17 @@
 /** What a session works with: the replica's own parts, and the count of what exchanges bring. */
-import type { AnyDomain, CatchUpPath, Clock, CrdtAwareness, Namespace, ReplicaStore } from '@rejoin/core'
+import type {
+  AnyDomain,
+  CatchUpPath,
+  Clock,
+  Crdt,
+  CrdtAwareness,
+  Namespace,
+  ReplicaStore,
+} from '@rejoin/core'
 import type { Inbound } from './inbound.ts'
 import type { ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
+import type { SentMark } from './sent-mark.ts'
 import type { Connection } from './status.ts'
 
 export interface SessionParts {
@@ -10,10 +19,12 @@ export interface SessionParts {
   readonly namespace: Namespace
   readonly clock: Clock
   readonly store: ReplicaStore
+  readonly crdt: Crdt
   readonly memory: ReplicaMemory
   readonly writes: PendingWrites
   readonly inbound: Inbound
   readonly connection: Connection
+  readonly sent: SentMark
   readonly awareness: CrdtAwareness
   readonly tally: Tally
   readonly log: (line: string) => void

@@ -14,7 +14,8 @@ import {
 import type { Exchange } from './exchange.ts'
 import type { LiveLoop } from './live-loop.ts'
 import type { Outbox } from './outbox.ts'
-import type { Connection } from './status.ts'
+import type { SessionEnd } from './session-end.ts'
+import type { Connection, Divergence } from './status.ts'
 
 export interface SyncReport {
   /** Commits received, our own included; a snapshot counts none. */
@@ -26,6 +27,8 @@ export interface SyncReport {
   /** How the replica caught up, and the hub's reason. */
   readonly path: CatchUpPath
   readonly why: string
+  /** What was held here was found not to be what the hub holds, and was put right; null: not so. */
+  readonly divergence: Divergence | null
   /** As the transport counts them, frames included. */
   readonly bytesUp: number
   readonly bytesDown: number
@@ -39,13 +42,22 @@ export class SyncOnce {
   readonly #clock: Clock
   readonly #outbox: Outbox
   readonly #connection: Connection
+  readonly #held: () => SyncError | null
   #running: Promise<SyncReport> | null = null
 
-  constructor(exchange: Exchange, clock: Clock, outbox: Outbox, connection: Connection) {
+  /** @param held why commits stay here although the hub serves us, or null. */
+  constructor(
+    exchange: Exchange,
+    clock: Clock,
+    outbox: Outbox,
+    connection: Connection,
+    held: () => SyncError | null,
+  ) {
     this.#exchange = exchange
     this.#clock = clock
     this.#outbox = outbox
     this.#connection = connection
+    this.#held = held
   }
 
   /** @throws SyncError what ended the exchange: HUB_UNREACHABLE, TIMED_OUT, a hub's code. */
@@ -71,15 +83,17 @@ export class SyncOnce {
 
   async #report(work: () => Promise<void>): Promise<SyncReport> {
     const { tally } = this.#exchange
-    const before = { ...tally, ...this.#exchange.bill }
+    const before = { ...tally, ...this.#exchange.bill, divergence: this.#connection.divergence }
     await work()
     const bill: Bill = this.#exchange.bill
+    const { divergence } = this.#connection
     return {
       pulled: tally.pulled - before.pulled,
       applied: tally.applied - before.applied,
       pushed: tally.pushed - before.pushed,
       path: tally.welcome?.path ?? 'live',
       why: tally.welcome?.why ?? '',
+      divergence: divergence === before.divergence ? null : divergence,
       bytesUp: bill.bytesUp - before.bytesUp,
       bytesDown: bill.bytesDown - before.bytesDown,
     }
@@ -90,8 +104,11 @@ export class SyncOnce {
     for (let round = 1; ; round++) {
       const end = await this.#exchange.run(dial, goal, signal)
       if (signal.aborted) throw new SyncError('REPLICA_CLOSED', 'the replica was closed during the exchange')
+      if (isMendedByReset(end) && round < ROUNDS_MAX) continue
       if (end.kind !== 'done') throw end.error
       if (!this.#outbox.hasUpTo(goal)) return
+      const held = this.#held()
+      if (held !== null) throw held
       if (round === ROUNDS_MAX) {
         throw (
           end.refusal ??
@@ -106,10 +123,13 @@ export class SyncOnce {
     const over = new AbortController()
     const outcome = new Promise<SyncError | null>((resolve) => {
       const look = (): void => {
-        if (this.#exchange.caughtUp && !this.#outbox.hasUpTo(goal)) resolve(null)
+        if (!this.#exchange.caughtUp) return
+        if (!this.#outbox.hasUpTo(goal)) resolve(null)
+        else if (this.#held() !== null) resolve(this.#held())
       }
       const stopListening = this.#connection.listen(look)
       const stopEnds = live.onEnd((end) => {
+        if (isMendedByReset(end)) return
         if (end.kind !== 'done') resolve(end.error)
         else if (!this.#outbox.hasUpTo(goal)) resolve(null)
       })
@@ -142,4 +162,9 @@ export class SyncOnce {
       if (signal.aborted || (bill.bytesUp === bytesUp && bill.bytesDown === bytesDown)) return
     }
   }
+}
+
+/** The next greeting asks for what puts it right. */
+function isMendedByReset(end: SessionEnd): boolean {
+  return end.kind === 'failed' && end.error.code === 'DIVERGED'
 }

@@ -18,7 +18,9 @@ import {
 } from '@rejoin/core'
 import { AnswerWatch } from './answer-watch.ts'
 import { CatchUp } from './catch-up.ts'
+import { helloOf, inTheWay } from './greeting.ts'
 import type { Brought } from './inbound.ts'
+import { tooNew } from './memory.ts'
 import { Mending } from './mending.ts'
 import { Pause } from './pause.ts'
 import { Presence } from './presence.ts'
@@ -50,7 +52,7 @@ export class SyncSession {
     this.#parts = parts
     this.#goal = goal
     this.#catchUp = new CatchUp(parts)
-    this.#window = new PushWindow(parts.memory.outbox)
+    this.#window = new PushWindow(parts.memory.outbox, parts.sent)
     this.#pause = new Pause(parts.clock, this.#over.signal)
     this.#mending = new Mending(channel, parts, goal, this.#window, this.#pause, () => this.push())
     this.#presence = new Presence(parts, this.#over.signal)
@@ -104,22 +106,11 @@ export class SyncSession {
   }
 
   #greet(): void {
-    const { memory, domain, namespace, connection } = this.#parts
-    this.#channel.send({
-      type: 'Hello',
-      namespace,
-      domain: domain.name,
-      domainVersion: domain.version,
-      replica: memory.replica,
-      cursor: memory.cursor,
-      // Only what a hub has said: the mark in memory may be a guess, and would be taken for proof of lost history.
-      ackedCounter: connection.notes.ackedCounter,
-      capabilities: ['delta'],
-    })
+    this.#channel.send(helloOf(this.#parts))
     // The answer will not be heard before everything was said.
     if (this.#channel.oneShot) {
       // Who found its id taken asks first whether it still is.
-      if (connection.notes.lastError?.code !== 'REPLICA_TAKEN') this.push()
+      if (this.#parts.connection.notes.lastError?.code !== 'REPLICA_TAKEN') this.push()
       this.#said = true
       this.#channel.end()
     }
@@ -156,9 +147,12 @@ export class SyncSession {
       case 'Snapshot':
         this.#watch.heard()
         return this.#catchUp.snapshot(message)
-      case 'Rebuild':
       case 'NewerDomain':
-        throw new SyncError('MESSAGE_UNEXPECTED', `${message.type} was not asked for`)
+        this.#watch.heard()
+        return this.#parts.inbound.newerDomain(message)
+      case 'Rebuild':
+        this.#watch.heard()
+        return this.#catchUp.rebuild(message)
       case 'Tail':
         return this.#takeTail(message)
       case 'CaughtUp':
@@ -187,6 +181,7 @@ export class SyncSession {
     log(`catching up by ${welcome.path}: ${welcome.why}`)
     this.#mending.noteWelcome()
     this.#catchUp.begin(welcome)
+    connection.release()
     connection.on('connected')
   }
 
@@ -200,14 +195,17 @@ export class SyncSession {
   }
 
   async #takeCaughtUp(message: CaughtUp): Promise<void> {
-    const { connection, writes } = this.#parts
+    const { memory, connection, sent, writes } = this.#parts
     const { isReset } = this.#catchUp
     this.#watch.heard()
+    await this.#catchUp.makeOwn()
     this.#count(this.#catchUp.end(message))
     if (isReset) this.#mending.noteReset()
-    connection.noteSuccess()
+    connection.noteSuccess(inTheWay(this.#parts))
     connection.on('caughtUp')
     if (this.#goal === null) writes.add([{ kind: 'notes', notes: connection.notes }])
+    // In one batch with that: from here on what is saved goes out.
+    if (this.#tooNew === null) sent.request(memory.outbox.last ?? 0)
     if (this.#goal === null && !this.#channel.oneShot) void this.#presence.renew()
     await this.#goOn()
   }
@@ -225,6 +223,7 @@ export class SyncSession {
     memory.outbox.markAcked(counter, duplicate ? 'inLog' : 'ours')
     memory.noteAcked(counter)
     connection.noteMark(counter)
+    if (this.#tooNew === null) connection.noteTaken()
     if (!duplicate) tally.pushed++
     this.#pause.reset()
     await this.#goOn()
@@ -254,7 +253,7 @@ export class SyncSession {
 
   #mayPush(): boolean {
     if (this.#over.signal.aborted || this.#pause.isOn) return false
-    if (this.#mending.holdsBack || this.#catchUp.isReset) return false
+    if (this.#mending.holdsBack || this.#catchUp.isReset || this.#tooNew !== null) return false
     // Nothing is sent while the store fails.
     if (this.#parts.writes.persistence !== 'ok') return false
     return this.#channel.oneShot ? !this.#said : this.caughtUp
@@ -262,7 +261,16 @@ export class SyncSession {
 
   #isDone(): boolean {
     if (this.#goal === null || this.#channel.oneShot || !this.caughtUp) return false
-    return this.#window.isEmpty && !this.#pause.isOn && !this.#parts.memory.outbox.hasUpTo(this.#goal)
+    if (!this.#window.isEmpty || this.#pause.isOn) return false
+    const { outbox } = this.#parts.memory
+    if (!outbox.hasUpTo(this.#goal)) return true
+    // What waits for an update of the app stays; what was pushed before it was heard of comes back first.
+    return this.#tooNew !== null && outbox.first?.stage !== 'acked'
+  }
+
+  /** The document is newer than the app: nothing is pushed. */
+  get #tooNew(): SyncError | null {
+    return tooNew(this.#parts.memory, this.#parts.domain)
   }
 
   #count({ pulled, applied, mustRebuild }: Brought): void {

@@ -532,9 +532,9 @@ describe('a reset', () => {
     expect(await line.pushes()).toEqual([])
   })
 
-  test('a commit whose ops fail on the new base goes to rejected', async () => {
+  test('[22] keeps the effect of a commit whose writer would refuse it on the new base', async () => {
     const { replica, line, store } = await live()
-    const receipt = replica.apply({ type: 'BlueOnly', id: 'x' })
+    replica.apply({ type: 'BlueOnly', id: 'x' })
     await line.next('Push')
     const other = new Peer(new VirtualClock(4), 'R', 6000)
     other.commit(listAdded('x', 'red'))
@@ -544,13 +544,14 @@ describe('a reset', () => {
       { type: 'Snapshot', cursor: cursor(5, 8), snapshot: other.document.encode() },
       caughtUp(cursor(5, 8)),
     )
-    expect(await codeOf(receipt.acked)).toBe('OP_FAILED')
+    await until('reset', () => replica.status.cursor?.seq === 5)
     await replica.flush()
     expect(await store.load()).toMatchObject({
-      outbox: [],
-      rejected: [{ code: 'OP_FAILED' }],
+      outbox: [{ id: { counter: 1 } }],
+      rejected: [],
       cursor: cursor(5, 8),
     })
+    expect(replica.tables.lists.get('x')).toEqual({ title: 'red', color: 'blue' })
   })
 
   test('[7] is needed for what stands in another epoch: nothing of it is taken otherwise', async () => {

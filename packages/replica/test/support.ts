@@ -10,6 +10,7 @@ import {
   singleton,
   SyncError,
   type AnyOp,
+  type CatchUpPath,
   type Cursor,
   type Dial,
   type DownMessage,
@@ -223,7 +224,7 @@ export const cursor = (seq: number, epoch = 7): Cursor => ({
   seq,
   tag: seq.toString(16).padStart(16, '0'),
 })
-export const welcome = (path: 'live' | 'tail' | 'snapshot' | 'reset' | 'unknown'): DownMessage => ({
+export const welcome = (path: CatchUpPath): DownMessage => ({
   type: 'Welcome',
   path,
   why: `${path} it is`,
@@ -237,6 +238,12 @@ export const caughtUp = (
   cursor: at,
   ackedCounter,
   ackedHlc,
+})
+/** The document that `parts` make was rebuilt at `at`, and is left to the replica. */
+export const rebuild = (at: Cursor, parts: readonly Uint8Array[]): DownMessage => ({
+  type: 'Rebuild',
+  cursor: at,
+  digest: yjsCrdt.updates.digest(parts),
 })
 export const tail = (at: Cursor, ...commits: TailCommit[]): DownMessage => ({
   type: 'Tail',

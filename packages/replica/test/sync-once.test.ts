@@ -39,7 +39,8 @@ describe('one exchange', () => {
     line.say(ack(1))
     line.say(tail(cursor(2), { replica: replica.id, counter: 1, update: null }))
     const { bytesUp, bytesDown, ...counts } = await report
-    expect(counts).toEqual({ pulled: 2, applied: 1, pushed: 1, path: 'tail', why: 'tail it is' })
+    const path = { path: 'tail', why: 'tail it is', divergence: null }
+    expect(counts).toEqual({ pulled: 2, applied: 1, pushed: 1, ...path })
     expect(bytesUp).toBeGreaterThan(50)
     expect(bytesDown).toBeGreaterThan(50)
     await line.next('Bye')

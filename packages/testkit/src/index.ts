@@ -6,18 +6,28 @@ export {
 } from './channel-suite.ts'
 export {
   checkConvergence,
-  runStory,
-  stepText,
+  ConvergenceError,
   type ConvergenceOptions,
-  type OpArbitraries,
-  type Step,
 } from './convergence/check-convergence.ts'
+export { fc, type OpArbitraries } from './convergence/step-arbitrary.ts'
+export { type Direction, type DiskState, type Step, type StepKind } from './convergence/step.ts'
+export { playStory, type Played } from './convergence/story.ts'
+export { outcomeText, stepText } from './convergence/step-text.ts'
 export { crdtSuite, type CrdtSuiteOptions } from './crdt-suite.ts'
-export { checkSettled, type Finding } from './convergence/checkers.ts'
+export { checkSettled } from './convergence/checkers.ts'
+export { type Finding } from './convergence/finding.ts'
+export { Watch } from './convergence/watch.ts'
 export {
-  type ApplyOutcome,
+  type AcceptedCommit,
+  type CommitName,
+  type EntryLine,
+  type Glance,
+  type LocalOutcome,
+  type LoggedCommit,
   type Observation,
+  type ReplicaGlance,
   type ReplicaObservation,
+  type StepOutcome,
   type World,
 } from './convergence/world.ts'
 export { VirtualClock } from './virtual-clock.ts'

@@ -27,6 +27,13 @@ export class MapReplicaStore implements ReplicaStore {
     return store
   }
 
+  /** A copy of the folder as it is now, such as a backup; this one stays in use. */
+  copy(): MapReplicaStore {
+    const store = new MapReplicaStore()
+    store.#model = this.#model
+    return store
+  }
+
   load(): Promise<StoredReplica | null> {
     return this.#call('load', () => (this.#model === null ? null : storedOf(this.#model)))
   }

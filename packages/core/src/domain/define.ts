@@ -45,6 +45,7 @@ export function defineDomain<const T extends Tables, O extends OpDeclarations>(d
   checkUpcasters(name, version, upcast)
   for (const table of Object.keys(retired)) {
     if (Object.hasOwn(tables, table)) throw invalid(name, `table ${table} is retired and in use`)
+    if (version === 1) throw invalid(name, `table ${table} is retired, but version 1 has none before it`)
   }
   const layouts = layOut(name, tables)
   return { name, version, tables, ops, upcast, layouts, retired: layOut(name, withoutParents(retired)) }
@@ -60,11 +61,17 @@ function withoutParents(tables: Tables): Tables {
 }
 
 function checkUpcasters(domain: string, version: number, upcast: Upcasters): void {
+  const known = version === 1 ? 'version 1 has none before it' : `older versions are 1 to ${version - 1}`
   for (const [type, steps] of Object.entries(upcast)) {
-    for (const from of Object.keys(steps)) {
-      if (/^[1-9][0-9]*$/.test(from) && Number(from) < version) continue
-      const known = version === 1 ? 'version 1 has none before it' : `older versions are 1 to ${version - 1}`
-      throw invalid(domain, `${type} is upcast from version ${from}, but ${known}`)
+    if (!NAME.test(type))
+      throw invalid(domain, `upcast names ${JSON.stringify(type)}, which is no name of an op`)
+    if (isBuiltInOp(type))
+      throw invalid(domain, `op ${type} is built into every domain and needs no upcaster`)
+    for (const [from, step] of Object.entries(steps)) {
+      if (!/^[1-9][0-9]*$/.test(from) || Number(from) >= version)
+        throw invalid(domain, `${type} is upcast from version ${from}, but ${known}`)
+      if (typeof step !== 'function')
+        throw invalid(domain, `the upcaster of ${type} from version ${from} is no function`)
     }
   }
 }

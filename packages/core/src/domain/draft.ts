@@ -47,20 +47,19 @@ export class Draft implements Registers {
     if (this.read(table, key).length > 0) this.#pendingOf(table).set(keyText(key), null)
   }
 
-  /** Removes a row with its fields and every row under it. */
+  /**
+   * Removes a row with its fields and every row under it, also those that are hidden since a row between is gone.
+   * @param row for a table under that of the row: the first parts of its keys.
+   */
   removeRow(layout: TableLayout, row: KeyParts): void {
     this.remove(layout.name, row)
-    if (layout.table.kind === 'records') {
+    if (row.length < layout.keyLength) {
+      const keys = Array.from(this.scan(layout.name, row), (register) => register[0]?.key)
+      for (const key of keys) if (key !== undefined) this.remove(layout.name, key)
+    } else if (layout.table.kind === 'records') {
       for (const field of Object.keys(layout.table.fields)) this.remove(layout.name, [...row, field])
     }
-    for (const child of layout.children) {
-      const prefixed =
-        child.keyLength === row.length ? [this.read(child.name, row)] : [...this.scan(child.name, row)]
-      for (const register of prefixed) {
-        const key = register[0]?.key
-        if (key !== undefined) this.removeRow(child, key.slice(0, child.keyLength))
-      }
-    }
+    for (const child of layout.children) this.removeRow(child, row)
   }
 
   /** What is left to write: sets that change what is read or settle a conflict, removes of what is there. */

@@ -17,9 +17,10 @@ export type OpDeclarations = Record<string, OpDeclaration>
 
 /**
  * Brings an op of one version of the domain to the next: the same op with other fields, one of another `type`, or null
- * where the next version has nothing for it to do. A function of the op alone, the same on every replica and hub.
+ * where the next version has nothing for it to do. A function of the op alone, the same on every replica and hub; what it
+ * gives is checked like any op of the next version. Whoever leaves the type out means the same one.
  */
-export type Upcaster = (op: AnyOp) => AnyOp | null
+export type Upcaster = (op: AnyOp) => { readonly type?: string; readonly [field: string]: unknown } | null
 
 /** By op type and the version that it comes from: `{ IntentAdded: { 1: (o) => ({ ...o, persona: null }) } }`. */
 export type Upcasters = { readonly [type: string]: { readonly [fromVersion: number]: Upcaster } }

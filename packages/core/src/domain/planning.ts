@@ -7,13 +7,14 @@ import { asSyncError, SyncError } from '../errors.ts'
 import { canonicalJson, canonicalValue, sameValue, type Value } from '../value.ts'
 import type { Entry } from '../entry.ts'
 import type { Hlc } from '../hlc.ts'
-import { keyText } from '../key.ts'
+import { checkKey, keyText } from '../key.ts'
 import type { Registers } from '../reading/registers.ts'
 import { limits } from '../limits.ts'
 import type { AnyDomain } from './domain.ts'
 import { Draft, emptyDraft, type Write } from './draft.ts'
 import { builtInPayload, isBuiltInOp, type AnyOp } from './op.ts'
-import { checkRegister, layoutOf, parse, placeOf } from './register-schema.ts'
+import { checkRegister, checkRowKey, checkValue, layoutOf, parse, placeOf } from './register-schema.ts'
+import { retiredLayout, upcastEach } from './upcasting.ts'
 import { writeTables } from './writers.ts'
 
 /** Whether a set under a row that is not there is refused (an app's own op) or kept as an orphan (a recommit). */
@@ -51,17 +52,20 @@ export function planWrites(
 
 /**
  * Refuses an update that sets anything its ops do not say. Ops are run against empty tables, since what they set follows
- * from their payloads alone; what they asked for includes everything they may have set.
- * @throws SyncError ENTRY_UNEXPLAINED, HLC_MISMATCH, or what `planWrites` throws for wrong ops.
+ * from their payloads alone; what they asked for includes everything they may have set. Ops of an older version are
+ * brought up to date first, and what it wrote to tables that are retired now needs no explanation: nobody reads it.
+ * @param version of the domain, in which the ops were written.
+ * @throws SyncError ENTRY_UNEXPLAINED, HLC_MISMATCH, or what `planWrites` and `upcastOps` throw for wrong ops.
  */
 export function checkEntriesFollowFromOps(
   domain: AnyDomain,
   ops: readonly AnyOp[],
   entries: readonly Entry[],
   hlc: Hlc,
+  version: number = domain.version,
 ): void {
   const draft = emptyDraft(hlc)
-  runOps(domain, ops, draft)
+  runOps(domain, upcastEach(domain, ops, version), draft)
   const asked = new Map<string, Value[]>()
   for (const entry of draft.asked) {
     const name = registerName(entry)
@@ -74,6 +78,7 @@ export function checkEntriesFollowFromOps(
     if (entry.hlc !== hlc) {
       throw new SyncError('HLC_MISMATCH', `${path} is stamped ${entry.hlc}, its commit ${hlc}`, { path })
     }
+    if (retiredLayout(domain, entry.table, version) !== null) continue
     if (asked.get(registerName(entry))?.some((value) => sameValue(value, entry.value)) !== true) {
       const what = `${entry.table} ${JSON.stringify(entry.key)} = ${canonicalJson(entry.value).slice(0, 100)}`
       throw new SyncError('ENTRY_UNEXPLAINED', `${path}: no op of the commit sets ${what}`, { path })
@@ -83,13 +88,20 @@ export function checkEntriesFollowFromOps(
 
 /**
  * The entries of an update against the domain's tables, keys and values (invariant 12).
+ * @param version of the domain, in which they were written: an older one may have written to tables that are retired now.
  * @throws SyncError ENTRY_INVALID with the path to the entry.
  */
-export function checkEntries(domain: AnyDomain, entries: readonly Entry[]): void {
+export function checkEntries(
+  domain: AnyDomain,
+  entries: readonly Entry[],
+  version: number = domain.version,
+): void {
   for (const [i, entry] of entries.entries()) {
     try {
-      const value = checkRegister(domain, entry.table, entry.key, entry.value)
-      assert(sameValue(value, entry.value), 'a checked value is the value')
+      const layout = retiredLayout(domain, entry.table, version) ?? layoutOf(domain, entry.table)
+      const place = placeOf(layout, checkKey(entry.key))
+      checkRowKey(layout, place.row)
+      assert(sameValue(checkValue(place, entry.value), entry.value), 'a checked value is the value')
     } catch (error) {
       if (!(error instanceof SyncError)) throw error
       throw new SyncError('ENTRY_INVALID', error.message, { cause: error, path: `update.entries[${i}]` })
@@ -97,8 +109,17 @@ export function checkEntries(domain: AnyDomain, entries: readonly Entry[]): void
   }
 }
 
-/** Ops as they are logged and sent: checked against the domain, in canonical form. Same errors as `planWrites`. */
-export function canonicalOps(domain: AnyDomain, ops: readonly AnyOp[]): readonly AnyOp[] {
+/**
+ * Ops as they are logged and sent: checked against the domain, in canonical form. Those of an older version are checked as
+ * the present one says them, and stay as they were written.
+ * @param version of the domain, in which they were written.
+ * @throws SyncError what `planWrites` and `upcastOps` throw for wrong ops.
+ */
+export function canonicalOps(
+  domain: AnyDomain,
+  ops: readonly AnyOp[],
+  version: number = domain.version,
+): readonly AnyOp[] {
   if (ops.length === 0) throw new SyncError('OP_INVALID', 'a commit has at least one op', { path: 'ops' })
   if (ops.length > limits.commitOpsMax) {
     throw new SyncError(
@@ -107,21 +128,24 @@ export function canonicalOps(domain: AnyDomain, ops: readonly AnyOp[]): readonly
       { path: 'ops' },
     )
   }
-  return ops.map((op, i) => {
-    parsePayload(domain, op, i)
-    const { type, ...payload } = op
-    return { type, ...canonicalPayload(payload, `ops[${i}]`) }
-  })
+  // Holes as well.
+  const copies = Array.from(ops, (op, i) => canonicalOp(op, `ops[${i}]`))
+  for (const [i, op] of upcastEach(domain, copies, version).entries()) {
+    if (op !== null) parsePayload(domain, op, i)
+  }
+  return copies
 }
 
-function runOps(domain: AnyDomain, ops: readonly AnyOp[], draft: Draft): void {
+function runOps(domain: AnyDomain, ops: readonly (AnyOp | null)[], draft: Draft): void {
   const tables = writeTables(domain, draft)
   for (const [i, op] of ops.entries()) {
+    // Nothing for this version to do.
+    if (op === null) continue
     const payload = parsePayload(domain, op, i)
     try {
       if (isBuiltInOp(op.type)) writeRegisters(domain, draft, payload)
       // The declaration's writer takes this very domain's tables and its schema's output; the types were joined there.
-      else domain.ops[op.type]?.write(tables as never, payload as never)
+      else refusePromise(domain.ops[op.type]?.write(tables as never, payload as never))
     } catch (error) {
       const wrapped = asSyncError(error, 'OP_FAILED', `ops[${i}] (${op.type}): its writer threw`)
       throw new SyncError(wrapped.code, `ops[${i}] (${op.type}): ${wrapped.message}`, {
@@ -132,12 +156,20 @@ function runOps(domain: AnyDomain, ops: readonly AnyOp[], draft: Draft): void {
   }
 }
 
+/** What an asynchronous writer sets after its first `await` would be lost: its draft is closed by then. */
+function refusePromise(result: unknown): void {
+  if (typeof result !== 'object' || result === null || !('then' in result)) return
+  // Nobody waits for it, so what becomes of it must not end the process.
+  Promise.resolve(result).catch(() => {})
+  throw new SyncError(
+    'OP_FAILED',
+    'its writer is asynchronous: a writer reads and writes the tables in one turn',
+  )
+}
+
 function parsePayload(domain: AnyDomain, op: AnyOp, index: number): unknown {
   const path = `ops[${index}]`
-  const type: unknown = op?.type
-  if (typeof type !== 'string')
-    throw new SyncError('OP_INVALID', `${path}.type: expected a string`, { path: `${path}.type` })
-  const { type: _, ...payload } = op
+  const { type, ...payload } = op
   if (isBuiltInOp(type)) return parse(builtInPayload, payload, 'OP_INVALID', path)
   if (!Object.hasOwn(domain.ops, type)) {
     const known = Object.keys(domain.ops).join(', ')
@@ -158,9 +190,17 @@ function writeRegisters(domain: AnyDomain, draft: Draft, payload: unknown): void
   }
 }
 
-/** A payload may be larger than a value: commits are bounded as a whole. An object's canonical form is an object. */
-function canonicalPayload(payload: object, path: string): Record<string, Value> {
-  return canonicalValue(payload, path, limits.commitBytesMax) as Record<string, Value>
+/**
+ * A copy of plain JSON, before anything else looks at the op: what a getter or a proxy says later is never heard, and no
+ * schema walks what has no end. An op may be larger than a value: commits are bounded as a whole.
+ */
+function canonicalOp(op: unknown, path: string): AnyOp {
+  const copy = typeof op === 'object' && op !== null ? canonicalValue(op, path, limits.commitBytesMax) : null
+  const type: unknown = typeof copy === 'object' && copy !== null && 'type' in copy ? copy['type'] : undefined
+  if (typeof type !== 'string')
+    throw new SyncError('OP_INVALID', `${path}.type: expected a string`, { path: `${path}.type` })
+  // An object with a type: what a canonical copy holds is JSON.
+  return { type, ...(copy as Record<string, Value>) }
 }
 
 function registerName(entry: Entry): string {

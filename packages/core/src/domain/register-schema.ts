@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { SyncError, type ErrorCode } from '../errors.ts'
-import { checkKey, type KeyParts } from '../key.ts'
+import { checkKey, keyText, type KeyParts } from '../key.ts'
 import { canonicalValue, sameValue, type Value } from '../value.ts'
 import type { AnyDomain, TableLayout } from './domain.ts'
 import type { KeySchema } from './table.ts'
@@ -69,12 +69,14 @@ export function checkRegister(domain: AnyDomain, table: string, key: KeyParts, v
 /** @throws SyncError KEY_INVALID */
 export function checkRowKey(layout: TableLayout, row: KeyParts): void {
   if (layout.table.kind === 'singleton') return
-  parse(
-    layout.table.key,
-    row.length === 1 && !isTuple(layout.table.key) ? row[0] : row,
-    'KEY_INVALID',
-    `key of ${layout.name}`,
-  )
+  const what = `key of ${layout.name}`
+  const key = row.length === 1 && !isTuple(layout.table.key) ? row[0] : row
+  const parsed = parse(layout.table.key, key, 'KEY_INVALID', what)
+  // A schema that trims or lowers would let one row be written under several keys.
+  if (parsed !== key && keyText([parsed].flat()) !== keyText(row)) {
+    const why = `is not as its schema makes it, ${JSON.stringify(parsed)}`
+    throw new SyncError('KEY_INVALID', `${what}: ${JSON.stringify(key)} ${why}`, { path: what })
+  }
 }
 
 /** @throws SyncError VALUE_INVALID */
@@ -108,11 +110,28 @@ export function parse<S extends z.ZodType>(
   code: ErrorCode,
   what: string,
 ): z.output<S> {
-  const result = schema.safeParse(input)
+  const result = safeParse(schema, input, code, what)
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const path = what + (issue === undefined ? '' : pathText(issue.path))
   throw new SyncError(code, `${path}: ${issue?.message ?? 'invalid'}`, { path })
+}
+
+/** Zod gives its findings; what it throws comes from a getter in the input, or from a refinement of the schema. */
+function safeParse<S extends z.ZodType>(
+  schema: S,
+  input: unknown,
+  code: ErrorCode,
+  path: string,
+): z.ZodSafeParseResult<z.output<S>> {
+  try {
+    return schema.safeParse(input)
+  } catch (cause) {
+    throw new SyncError(code, `${path} cannot be checked: it, or its schema, throws when it is read`, {
+      path,
+      cause,
+    })
+  }
 }
 
 function pathText(path: readonly PropertyKey[]): string {

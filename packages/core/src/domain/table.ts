@@ -3,13 +3,15 @@
  * one for the row's own existence, `singleton` is one record without a key (DESIGN section 4).
  */
 import { z } from 'zod'
+import { SyncError } from '../errors.ts'
 
 export type KeySchema = z.ZodType<string | readonly string[], string | readonly string[]>
 export type FieldSchemas = Record<string, z.ZodType>
 
 /**
  * How concurrent values of one key become one, instead of the latest being read and the rest listed as a conflict. A
- * function gets at least two values and must not depend on their order.
+ * function gets at least two values and must not depend on their order. Where it throws or makes what the schema forbids,
+ * the latest is read and the rest listed after all.
  */
 export type Merge<V = unknown> = 'max' | 'min' | 'union' | ((values: readonly V[]) => V)
 
@@ -57,6 +59,7 @@ export function records<F extends FieldSchemas, K extends KeySchema = typeof Id>
   fields: F,
   options: { key?: K; under?: string; merge?: { [Field in keyof F]?: Merge<z.output<F[Field]>> } } = {},
 ): RecordsTable<F, K> {
+  checkFieldNames(fields)
   return {
     kind: 'records',
     key: options.key ?? (Id as KeySchema as K),
@@ -70,7 +73,17 @@ export function singleton<F extends FieldSchemas>(
   fields: F,
   options: { merge?: { [Field in keyof F]?: Merge<z.output<F[Field]>> } } = {},
 ): SingletonTable<F> {
+  checkFieldNames(fields)
   return { kind: 'singleton', fields, merge: (options.merge ?? {}) as { [Field in keyof F]?: Merge } }
+}
+
+/** A field's name is part of its key, and the name under which an app reads it. */
+function checkFieldNames(fields: FieldSchemas): void {
+  for (const name of Object.keys(fields)) {
+    if (name !== '__proto__' && name.isWellFormed() && !name.includes('\u0000')) continue
+    const why = 'no field may be named __proto__, nor hold U+0000 or half a surrogate pair'
+    throw new SyncError('DOMAIN_INVALID', `${JSON.stringify(name)} is no name of a field: ${why}`)
+  }
 }
 
 export type KeyOf<T> = T extends { key: infer K extends z.ZodType } ? z.output<K> : never

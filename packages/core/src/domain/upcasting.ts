@@ -3,8 +3,8 @@
  * or waits in an outbox stays as it was written; it is brought up to date whenever it is carried out or checked.
  */
 import { SyncError } from '../errors.ts'
-import type { AnyDomain } from './domain.ts'
-import type { AnyOp, Upcaster } from './op.ts'
+import type { AnyDomain, TableLayout } from './domain.ts'
+import { isBuiltInOp, type AnyOp, type Upcaster } from './op.ts'
 
 /**
  * Ops that were written in `version` of the domain, in its present version; those that it has nothing for are left out.
@@ -12,18 +12,44 @@ import type { AnyOp, Upcaster } from './op.ts'
  * path that starts at `ops[i]`.
  */
 export function upcastOps(domain: AnyDomain, ops: readonly AnyOp[], version: number): readonly AnyOp[] {
-  if (version > domain.version) throw domainTooNew(domain, version)
-  if (version === domain.version) return ops
-  return ops.flatMap((op, i) => {
-    const brought = upcastOp(domain, op, version, `ops[${i}]`)
-    return brought === null ? [] : [brought]
-  })
+  return upcastEach(domain, ops, version).filter((op) => op !== null)
 }
 
-/** @param what holds or sent something of that version. */
-export function domainTooNew(domain: AnyDomain, version: number, what = 'this side'): SyncError {
-  const why = `${what} knows version ${domain.version} of the domain ${domain.name}, not ${version}`
+/** The same with null for those, so that each op keeps its place and a fault its path. */
+export function upcastEach(
+  domain: AnyDomain,
+  ops: readonly AnyOp[],
+  version: number,
+): readonly (AnyOp | null)[] {
+  if (version > domain.version) throw domainTooNew(domain, version)
+  if (version === domain.version) return ops
+  return ops.map((op, i) =>
+    isBuiltInOp(op.type) ? withoutRetired(domain, op) : upcastOp(domain, op, version, `ops[${i}]`),
+  )
+}
+
+/** Where a retired table's entries may be: in commits of an older version. Null: the table is none. */
+export function retiredLayout(domain: AnyDomain, table: string, version: number): TableLayout | null {
+  return version < domain.version ? (domain.retired.get(table) ?? null) : null
+}
+
+/** @param who knows less: `this app`, `this hub`. */
+export function domainTooNew(domain: AnyDomain, version: number, who = 'this side'): SyncError {
+  const why = `${who} knows version ${domain.version} of the domain ${domain.name}, not ${version}`
   return new SyncError('DOMAIN_TOO_NEW', `${why}; what it knows stays readable: update it to write again`)
+}
+
+/** A choice or an undo names registers: where their table is retired there is nothing left to choose. */
+function withoutRetired(domain: AnyDomain, op: AnyOp): AnyOp | null {
+  const entries: unknown = op['entries']
+  // What is no list of entries is refused with its path by whoever checks the op.
+  if (!Array.isArray(entries)) return op
+  const kept = entries.filter((entry: { table?: unknown } | null) => {
+    const table = entry?.table
+    return typeof table !== 'string' || !domain.retired.has(table)
+  })
+  if (kept.length === entries.length) return op
+  return kept.length === 0 ? null : { ...op, entries: kept }
 }
 
 function upcastOp(domain: AnyDomain, op: AnyOp, version: number, path: string): AnyOp | null {
@@ -44,16 +70,15 @@ function upcasterOf({ upcast }: AnyDomain, type: string, from: number): Upcaster
 }
 
 function callUpcaster(step: Upcaster, op: AnyOp, what: string, path: string): AnyOp | null {
-  let next: AnyOp | null
+  let next: ReturnType<Upcaster>
   try {
     next = step(op)
   } catch (cause) {
     throw new SyncError('OP_INVALID', `${what}: its upcaster threw`, { cause, path })
   }
   if (next === null) return null
-  // Whoever leaves the type out means the same op.
-  const type = typeof next?.type === 'string' ? next.type : op.type
-  if (typeof next !== 'object')
+  if (typeof next !== 'object' || Array.isArray(next)) {
     throw new SyncError('OP_INVALID', `${what}: its upcaster gave no op`, { path })
-  return { ...next, type }
+  }
+  return { ...next, type: next.type ?? op.type }
 }

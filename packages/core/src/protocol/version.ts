@@ -3,7 +3,8 @@ export const PROTOCOL_VERSION = 1
 
 /**
  * What a replica may offer. Unknown ones are ignored. Without `delta` it always gets a snapshot; with `rebuild` it makes a
- * rebuilt document itself where it stands at the rebuild, and otherwise gets it as a snapshot.
+ * rebuilt document itself where it stands at the rebuild, and otherwise gets it as a snapshot; with `newer` it is told of
+ * commits of a newer version of the domain than its own.
  */
-export const capabilities = ['delta', 'rebuild'] as const
+export const capabilities = ['delta', 'rebuild', 'newer'] as const
 export type Capability = (typeof capabilities)[number]

@@ -14,20 +14,34 @@ export function readRegister(
 ): Value | undefined {
   const newest = register[0]
   if (newest === undefined || register.length === 1) return newest?.value
-  const merge = mergeOf(layout.table, field)
-  return merge === null
-    ? newest.value
-    : mergeValues(
-        merge,
-        register.map((entry) => entry.value),
-      )
+  return mergedValue(layout, field, register) ?? newest.value
 }
 
 /** Whether concurrent values differ and no merge function makes one of them. */
 export function isConflict(layout: TableLayout, field: string | null, register: Register): boolean {
   const newest = register[0]
-  if (newest === undefined || register.length === 1 || mergeOf(layout.table, field) !== null) return false
-  return register.some((entry) => !sameValue(entry.value, newest.value))
+  if (newest === undefined || register.length === 1) return false
+  if (!register.some((entry) => !sameValue(entry.value, newest.value))) return false
+  return mergedValue(layout, field, register) === undefined
+}
+
+/**
+ * What a table's merge function makes of concurrent values. Where it throws, or makes what the table's schema forbids, the
+ * register reads as one without a merge: nothing forbidden is ever read, and no value is lost (invariant 12).
+ */
+function mergedValue(layout: TableLayout, field: string | null, register: Register): Value | undefined {
+  const { table } = layout
+  const merge = mergeOf(table, field)
+  const schema = table.kind === 'map' ? table.value : table.fields[field ?? '']
+  if (merge === null || schema === undefined) return undefined
+  try {
+    const values = register.map((entry) => entry.value)
+    const merged = mergeValues(merge, values)
+    const parsed = schema.safeParse(merged)
+    return parsed.success && sameValue(canonicalValue(parsed.data), merged) ? merged : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** A row is visible while it is there and, for a table under another, its parent is visible. */

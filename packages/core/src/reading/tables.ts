@@ -14,7 +14,7 @@ import type {
 } from '../domain/table.ts'
 import type { Register } from '../entry.ts'
 import type { KeyParts } from '../key.ts'
-import { isRowVisible, readRegister } from './read.ts'
+import { isParentVisible, isRowVisible, readRegister } from './read.ts'
 import type { Registers } from './registers.ts'
 
 /** A key, or for tuple keys its first parts. */
@@ -62,7 +62,8 @@ export function readTables<D extends AnyDomain>(domain: D, registers: Registers)
 export function rowParts(key: unknown): KeyParts {
   if (typeof key === 'string') return [key]
   if (Array.isArray(key) && key.every((part) => typeof part === 'string')) return key
-  throw new SyncError('KEY_INVALID', `a key is a string or an array of strings, not ${JSON.stringify(key)}`)
+  const what = Array.isArray(key) ? 'an array of something else' : typeof key
+  throw new SyncError('KEY_INVALID', `a key is a string or an array of strings, not ${what}`)
 }
 
 /** A row's key as an app writes it: a string, or for tuple keys an array. */
@@ -99,8 +100,9 @@ class RowsView implements MapReads<unknown>, RecordsReads<unknown> {
 
   get(key: unknown): never | undefined {
     const row = rowParts(key)
-    if (!isRowVisible(this.#registers, this.#layout, row)) return undefined
-    return this.#valueOf(row, this.#registers.read(this.#layout.name, row)) as never
+    const register = this.#registers.read(this.#layout.name, row)
+    if (register.length === 0 || !isParentVisible(this.#registers, this.#layout, row)) return undefined
+    return this.#valueOf(row, register) as never
   }
 
   has(key: unknown): boolean {

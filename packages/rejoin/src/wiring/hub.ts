@@ -1,9 +1,18 @@
 /** A hub on this machine: a data folder with LevelDB, served over HTTP and WebSocket on one port. */
 import { checkNamespace, type AnyDomain, type CloseReason } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { anyone, openHub, verifyNamespace, type Hub, type HubLogEvent, type VerifyReport } from '@rejoin/hub'
+import {
+  anyone,
+  openHub,
+  verifyNamespace,
+  type Hub,
+  type HubLogEvent,
+  type RebuildPolicy,
+  type VerifyReport,
+} from '@rejoin/hub'
 import { openHubFolder } from '@rejoin/persistence-level/node'
 import { serveHub, type ServerEvent } from '@rejoin/transport/server'
+import { DocumentWorker } from './document-worker.ts'
 import { systemClock } from './system-clock.ts'
 
 export interface HubOptions {
@@ -17,6 +26,11 @@ export interface HubOptions {
   readonly port?: number
   /** Commits that stay available as a tail; default 1,000. */
   readonly retentionCommits?: number
+  /**
+   * When a document is rebuilt by itself: once its dead structs or bytes are over `factor` (4) times the live ones and its
+   * dead bytes over `bytesMin` (64 KiB).
+   */
+  readonly rebuild?: Partial<RebuildPolicy> | 'never'
   /** Hears what the hub and its server do. */
   readonly log?: (event: HubLogEvent | ServerEvent) => void
 }
@@ -26,6 +40,8 @@ export interface RunningHub {
   readonly url: string
   /** Folds a namespace's log into a checkpoint now. @throws SyncError NAMESPACE_UNKNOWN */
   checkpoint(namespace: string): ReturnType<Hub['checkpoint']>
+  /** Starts a new epoch of a namespace, made of its live entries alone. @throws SyncError NAMESPACE_UNKNOWN */
+  rebuild(namespace: string): ReturnType<Hub['rebuild']>
   /** Checks every record of a namespace. @throws SyncError NAMESPACE_UNKNOWN */
   verify(namespace: string): Promise<VerifyReport>
   /** Tells its peers, finishes what is under way, then closes the port and the folder. */
@@ -54,21 +70,27 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     const { store } = folder
     const { domains, retentionCommits: commits } = options
     const retention = commits === undefined ? {} : { retention: { commits } }
+    const rebuild = options.rebuild === undefined ? {} : { rebuild: options.rebuild }
+    const worker = new DocumentWorker({ clock: systemClock })
     const running = openHub({
       store,
       updates: yjsCrdt.updates,
       domains,
       clock: systemClock,
+      heavy: worker,
       ...retention,
+      ...rebuild,
       ...log,
     })
     hub = running
     return {
       url: server.url,
-      checkpoint: (namespace) => running.checkpoint(checkNamespace(namespace)),
+      checkpoint: async (namespace) => running.checkpoint(checkNamespace(namespace)),
+      rebuild: async (namespace) => running.rebuild(checkNamespace(namespace)),
       verify: (namespace) => verifyNamespace(store, yjsCrdt.updates, checkNamespace(namespace)),
       close: async () => {
         await server.close()
+        await worker.close()
         await folder.close()
       },
     }

@@ -1,151 +1,136 @@
 /**
- * `checkConvergence` proves, for a user's own domain, that replicas converge: it drives real engines through offline
- * phases, broken connections, crashes and compaction with the user's ops, checks invariants by number, shrinks a failure
- * to a short story and prints the seed that replays it.
+ * `checkConvergence` proves, for a user's own domain, that replicas converge and lose nothing: it drives a world through
+ * stories of random steps with the user's ops, checks rules by number, shrinks a failure to a short story and says how to
+ * replay it.
  */
 import fc from 'fast-check'
-import { canonicalJson, canonicalValue, type AnyDomain, type AnyOp, type OpOf } from '@rejoin/core'
-import { checkSettled, type Finding } from './checkers.ts'
+import type { AnyDomain } from '@rejoin/core'
+import { failureText } from './failure-text.ts'
+import { storyArbitrary, type OpArbitraries, type Story } from './step-arbitrary.ts'
+import type { StepKind } from './step.ts'
+import { stepText } from './step-text.ts'
+import { shortened, type Failing } from './shortening.ts'
+import { playStory, type Played } from './story.ts'
 import type { World } from './world.ts'
 
-/** An arbitrary for the payload of each op of the domain that the check should use. */
-export type OpArbitraries<D extends AnyDomain> = {
-  readonly [Type in OpOf<D>['type']]?: fc.Arbitrary<Omit<Extract<OpOf<D>, { type: Type }>, 'type'>>
-}
-
 export interface ConvergenceOptions {
-  /** Makes a fresh world for each run. */
-  readonly openWorld: (replicas: number) => Promise<World>
+  /** Makes a fresh world for each run; `chance` is any whole number that it draws everything random from. */
+  readonly openWorld: (replicas: number, chance: number) => Promise<World>
   /** Default 3. */
   readonly replicas?: number
-  /** Steps of one run at most; default 30. */
+  /** Steps of one story at most; default 60. */
   readonly steps?: number
-  /** Default 100. */
+  /** Stories to try; default 100. */
   readonly runs?: number
-  /** Replays a failure: the seed it printed. */
+  /** Replays a failure: the seed it printed. Default: a new one each time. */
   readonly seed?: number
-  /** Replays the shrunk case at once: the path it printed. */
+  /** Replays the shrunk story at once: the path it printed. */
   readonly path?: string
+  /** Whether to look for a shorter story that fails too; default true. */
+  readonly shrink?: boolean
+  /** Kinds of steps to leave out; default none. */
+  readonly without?: readonly StepKind[]
+  /** Hears a line now and then; default: silence. */
+  readonly log?: (line: string) => void
 }
 
-export type Step =
-  | { readonly kind: 'apply'; readonly replica: number; readonly op: AnyOp }
-  | { readonly kind: 'exchange'; readonly replica: number; readonly cutAfter: number | null }
-  | { readonly kind: 'restart'; readonly replica: number }
-  | { readonly kind: 'checkpoint' }
-  | { readonly kind: 'rebuild' }
+/** A story broke rules. The message tells everything; these are for programs. */
+export class ConvergenceError extends Error {
+  override readonly name = 'ConvergenceError'
+  /** Numbers of the broken rules in `docs/SPEC.md`, ascending; none where the world itself failed. */
+  readonly rules: readonly number[]
+  readonly seed: number
+  readonly path: string
+  /** Stories played before one failed, and that one. */
+  readonly runs: number
 
-/** Exchanges in which everyone must have settled once nothing new is applied. */
-const SETTLE_ROUNDS_MAX = 6
+  constructor(
+    message: string,
+    found: Pick<ConvergenceError, 'rules' | 'seed' | 'path' | 'runs'>,
+    options: ErrorOptions = {},
+  ) {
+    super(message, options)
+    this.rules = found.rules
+    this.seed = found.seed
+    this.path = found.path
+    this.runs = found.runs
+  }
+}
 
 /**
- * @throws Error naming the broken invariant, the shortest story that breaks it, and the seed.
+ * @throws ConvergenceError naming the broken rules, the shortest story found that breaks them, and how to replay it.
+ * @throws Error when `arbitraries` do not fit the domain.
  */
 export async function checkConvergence<D extends AnyDomain>(
   domain: D,
   arbitraries: OpArbitraries<D>,
   options: ConvergenceOptions,
 ): Promise<void> {
-  const replicas = options.replicas ?? 3
-  const story = fc.array(stepArbitrary(domain, arbitraries, replicas), {
-    minLength: 1,
-    maxLength: options.steps ?? 30,
-  })
-  const property = fc.asyncProperty(story, async (steps) => {
-    const findings = await runStory(await options.openWorld(replicas), steps)
-    if (findings.length > 0) throw new Error(failureText(steps, findings))
+  const { openWorld, replicas = 3, steps = 60, runs = 100, seed, path } = options
+  const { shrink = true, without = [], log = () => {} } = options
+  const tally = { stories: 0, steps: 0, commits: 0 }
+  const play = async ({ chance, steps: taken }: Story): Promise<Played> =>
+    playStory(domain, await openWorld(replicas, chance), taken)
+  const story = storyArbitrary(domain, arbitraries, { replicas, steps, without })
+  const property = fc.asyncProperty(story, async (told) => {
+    const played = await play(told)
+    tally.stories++
+    tally.steps += told.steps.length
+    tally.commits += played.commits
+    if (tally.stories % LOG_EVERY === 0) log(`${domain.name}: ${tallyText(tally)}`)
+    if (played.findings.length > 0) throw new Broken({ steps: told.steps, played })
   })
   const details = await fc.check(property, {
-    numRuns: options.runs ?? 100,
-    ...(options.seed === undefined ? {} : { seed: options.seed }),
-    ...(options.path === undefined ? {} : { path: options.path }),
+    numRuns: runs,
+    ...(seed === undefined ? {} : { seed }),
+    ...(path === undefined ? {} : { path }),
+    endOnFailure: path !== undefined || !shrink,
   })
+  log(`${domain.name}: ${tallyText(tally)}, seed ${details.seed}`)
   if (!details.failed) return
-  const { errorInstance: cause, seed, counterexamplePath, numRuns } = details
-  const reason = cause instanceof Error ? cause.message : String(cause)
-  const replay = `{ seed: ${seed}, path: ${JSON.stringify(counterexamplePath)} }`
-  throw new Error(
-    `domain ${domain.name} does not converge (run ${numRuns}); replay with ${replay}\n${reason}`,
-    { cause },
-  )
+  const { errorInstance: cause, counterexample } = details
+  if (!(cause instanceof Broken) || counterexample === null)
+    throw failureOf(domain, wreck(details), details, cause)
+  const chance = counterexample[0].chance
+  const shortest = shrink
+    ? await shortened(cause.failing, (taken) => play({ chance, steps: taken }))
+    : cause.failing
+  throw failureOf(domain, shortest.played, details)
 }
 
-/** Plays a story, lets everyone exchange until nothing is left to say, and checks. */
-export async function runStory(world: World, steps: readonly Step[]): Promise<readonly Finding[]> {
-  try {
-    for (const step of steps) await play(world, step)
-    for (let round = 0; round < SETTLE_ROUNDS_MAX; round++) {
-      const { replicas } = await world.observe()
-      // A round that starts with nothing to push brings everyone to the same head.
-      const quiet = replicas.every(({ outbox }) => outbox.length === 0)
-      for (let replica = 0; replica < world.replicas; replica++) await world.exchange(replica, null)
-      if (quiet) break
-    }
-    return checkSettled(await world.observe())
-  } finally {
-    await world.close()
+const LOG_EVERY = 100
+
+/** What a run throws that broke rules. */
+class Broken extends Error {
+  readonly failing: Failing
+
+  constructor(failing: Failing) {
+    super('the story broke rules')
+    this.failing = failing
   }
 }
 
-async function play(world: World, step: Step): Promise<void> {
-  switch (step.kind) {
-    case 'apply':
-      await world.apply(step.replica, step.op)
-      return
-    case 'exchange':
-      return world.exchange(step.replica, step.cutAfter)
-    case 'restart':
-      return world.restart(step.replica)
-    case 'checkpoint':
-      return world.checkpoint()
-    case 'rebuild':
-      return world.rebuild()
-  }
+/** The world itself failed: nothing was observed, so no rule is named. */
+function wreck({ counterexample, errorInstance: cause }: fc.RunDetails<[Story]>): Played {
+  const lines = counterexample?.[0].steps.map(stepText) ?? []
+  const reason = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)
+  return { lines: [...lines, `and the world failed: ${reason}`], findings: [], commits: 0 }
 }
 
-function stepArbitrary<D extends AnyDomain>(
-  domain: D,
-  arbitraries: OpArbitraries<D>,
-  replicas: number,
-): fc.Arbitrary<Step> {
-  const replica = fc.nat({ max: replicas - 1 })
-  const ops = Object.entries<fc.Arbitrary<object> | undefined>(arbitraries).flatMap(([type, payload]) => {
-    if (!Object.hasOwn(domain.ops, type)) throw new Error(`domain ${domain.name} has no op ${type}`)
-    return payload === undefined ? [] : [payload.map((fields): AnyOp => ({ type, ...fields }))]
-  })
-  if (ops.length === 0) throw new Error('checkConvergence needs an arbitrary for at least one op')
-  return fc.oneof(
-    { weight: 12, arbitrary: fc.record({ kind: fc.constant('apply'), replica, op: fc.oneof(...ops) }) },
-    {
-      weight: 6,
-      arbitrary: fc.record({ kind: fc.constant('exchange'), replica, cutAfter: fc.constant(null) }),
-    },
-    {
-      weight: 6,
-      arbitrary: fc.record({ kind: fc.constant('exchange'), replica, cutAfter: fc.nat({ max: 6 }) }),
-    },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart'), replica }) },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('checkpoint') }) },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant('rebuild') }) },
-  )
+function failureOf(
+  domain: AnyDomain,
+  { lines, findings }: Played,
+  { seed, counterexamplePath, numRuns }: fc.RunDetails<[Story]>,
+  cause?: unknown,
+): ConvergenceError {
+  const path = counterexamplePath ?? ''
+  const replay = `{ seed: ${seed}, path: ${JSON.stringify(path)} }`
+  const message = `domain ${domain.name} does not converge (story ${numRuns}); replay it with ${replay}`
+  const rules = [...new Set(findings.map(({ rule }) => rule))].sort((a, b) => a - b)
+  const found = { rules, seed, path, runs: numRuns }
+  return new ConvergenceError(`${message}\n${failureText(lines, findings)}`, found, { cause })
 }
 
-function failureText(steps: readonly Step[], findings: readonly Finding[]): string {
-  const rules = findings.map(({ rule, what }) => `  [${rule}] ${what}`)
-  return ['broken:', ...rules, 'by:', ...steps.map((step, i) => `  ${i + 1}. ${stepText(step)}`)].join('\n')
-}
-
-export function stepText(step: Step): string {
-  switch (step.kind) {
-    case 'apply':
-      return `replica ${step.replica} applies ${canonicalJson(canonicalValue(step.op))}`
-    case 'exchange':
-      return `replica ${step.replica} exchanges${step.cutAfter === null ? '' : `, cut after ${step.cutAfter} messages down`}`
-    case 'restart':
-      return `replica ${step.replica} crashes and starts again`
-    case 'checkpoint':
-      return 'the hub folds its log'
-    case 'rebuild':
-      return 'the hub rebuilds the document'
-  }
+function tallyText({ stories, steps, commits }: { stories: number; steps: number; commits: number }): string {
+  return `${stories} stories, ${steps} steps, ${commits} commits logged`
 }

@@ -2,77 +2,86 @@
  * What must be true once everyone has exchanged everything. A convergence check alone forgives duplicates and lost
  * acknowledgements, so commits are counted by id as well (DESIGN section 9).
  */
+import type { AnyDomain } from '@rejoin/core'
+import type { Finding } from './finding.ts'
+import { checkEffects } from './effects.ts'
 import type { Observation, ReplicaObservation } from './world.ts'
 
-/** A rule that was broken: its number in `docs/SPEC.md`, and what was seen. */
-export interface Finding {
-  readonly rule: number
-  readonly what: string
-}
+/** Of a list or an encoding in a finding: replaying shows it whole. */
+const SHOWN_CHARS_MAX = 300
 
-export function checkSettled(observation: Observation): readonly Finding[] {
+export function checkSettled(
+  domain: AnyDomain,
+  observation: Observation,
+  newcomer: ReplicaObservation | null,
+): readonly Finding[] {
+  const { replicas, logFault } = observation
+  const [first, ...others] = replicas
+  if (first === undefined) return []
   return [
-    ...checkEqual(observation.replicas),
-    ...observation.replicas.flatMap(checkQuiet),
-    ...checkOnce(observation),
-    ...checkNothingLost(observation),
+    ...(logFault === null ? [] : [{ rule: 13, what: `the log cannot be read: ${logFault}` }]),
+    ...others.flatMap((other, i) => checkEqual(first, other, `replicas 0 and ${i + 1}`)),
+    ...(newcomer === null ? [] : checkEqual(first, newcomer, 'replica 0 and a newcomer')),
+    ...replicas.flatMap((replica, i) => checkQuiet(replica, `replica ${i}`)),
+    ...replicas.flatMap((replica, i) => checkStored(replica, `replica ${i}`)),
+    ...checkCommits(observation),
+    ...checkEffects(observation),
   ]
 }
 
-function checkEqual(replicas: readonly ReplicaObservation[]): readonly Finding[] {
+function checkEqual(a: ReplicaObservation, b: ReplicaObservation, pair: string): readonly Finding[] {
   const findings: Finding[] = []
-  const [first, ...others] = replicas
-  for (const [i, other] of others.entries()) {
-    const pair = `replicas 0 and ${i + 1}`
-    if (first === undefined) continue
-    const difference = firstDifference(first.content, other.content)
-    if (difference !== null) findings.push({ rule: 1, what: `${pair} read different content: ${difference}` })
-    if (first.conflicts !== other.conflicts) {
-      findings.push({
-        rule: 1,
-        what: `${pair} list different conflicts: ${first.conflicts} and ${other.conflicts}`,
-      })
-    }
-    if (first.encoding !== other.encoding) {
-      findings.push({ rule: 1, what: `${pair} encode differently: ${first.encoding} and ${other.encoding}` })
-    }
+  const read = firstDifference(a.reads, b.reads)
+  if (read !== null) findings.push({ rule: 1, what: `${pair} read different content: ${read}` })
+  const entry = firstDifference(a.entries, b.entries)
+  if (entry !== null) findings.push({ rule: 1, what: `${pair} hold different entries: ${entry}` })
+  if (a.conflicts !== b.conflicts) {
+    const lists = `${shortOf(a.conflicts)} and ${shortOf(b.conflicts)}`
+    findings.push({ rule: 1, what: `${pair} list different conflicts: ${lists}` })
+  }
+  if (a.encoding !== b.encoding) {
+    const encodings = `${shortOf(a.encoding)} and ${shortOf(b.encoding)}`
+    findings.push({ rule: 1, what: `${pair} encode differently: ${encodings}` })
   }
   return findings
 }
 
-function checkQuiet(replica: ReplicaObservation, i: number): readonly Finding[] {
-  const findings: Finding[] = []
-  if (replica.waiting > 0)
-    findings.push({ rule: 1, what: `replica ${i} has ${replica.waiting} updates waiting for others` })
-  if (replica.outbox.length > 0) {
-    findings.push({
-      rule: 4,
-      what: `replica ${i} still has unacknowledged commits: ${replica.outbox.join(', ')}`,
-    })
+function checkQuiet(replica: ReplicaObservation, who: string): readonly Finding[] {
+  const { waiting, outbox, lastError, unruly } = replica
+  const findings: Finding[] = unruly.map((where) => ({
+    rule: 1,
+    what: `the merge function at ${where} depends on the order of its values`,
+  }))
+  if (waiting > 0) findings.push({ rule: 1, what: `${who} has ${waiting} updates waiting for others` })
+  if (outbox.length > 0) {
+    const why = lastError === null ? '' : ` (${lastError})`
+    findings.push({ rule: 4, what: `${who} still has unacknowledged commits: ${outbox.join(', ')}${why}` })
   }
   return findings
 }
 
-function checkOnce({ logged }: Observation): readonly Finding[] {
-  const seen = new Set<string>()
-  const twice = new Set<string>()
-  for (const id of logged) (seen.has(id) ? twice : seen).add(id)
-  return [...twice].map((id) => ({ rule: 5, what: `commit ${id} is in the log more than once` }))
+/** A replica that only looks converged would be found out when it starts again. */
+function checkStored({ entries, stored }: ReplicaObservation, who: string): readonly Finding[] {
+  const difference = firstDifference(entries, stored)
+  return difference === null
+    ? []
+    : [{ rule: 6, what: `${who} holds other entries than its store: ${difference}` }]
 }
 
-function checkNothingLost({ accepted, acknowledged, logged, replicas }: Observation): readonly Finding[] {
-  const log = new Set(logged)
-  const rejected = new Set(replicas.flatMap((replica) => replica.rejected))
+function checkCommits({ accepted, logged }: Observation): readonly Finding[] {
+  const log = new Map<string, number>()
+  for (const { name } of logged) log.set(name, (log.get(name) ?? 0) + 1)
   const findings: Finding[] = []
-  for (const id of acknowledged) {
-    if (!log.has(id)) findings.push({ rule: 3, what: `commit ${id} was acknowledged and is not in the log` })
-  }
-  for (const id of accepted) {
-    if (!log.has(id) && !rejected.has(id))
-      findings.push({ rule: 4, what: `commit ${id} was accepted and is nowhere` })
-  }
-  for (const id of log) {
-    if (rejected.has(id)) findings.push({ rule: 11, what: `commit ${id} was rejected and is in the log` })
+  for (const [name, times] of log)
+    if (times > 1) findings.push({ rule: 5, what: `commit ${name} is in the log ${times} times` })
+  for (const { name, saved, acked, fate } of accepted) {
+    const isLogged = log.has(name)
+    if (acked && !isLogged)
+      findings.push({ rule: 3, what: `commit ${name} was acknowledged and is not in the log` })
+    if (fate === 'open' && saved && !isLogged)
+      findings.push({ rule: 4, what: `commit ${name} was accepted and is nowhere` })
+    if (fate !== 'open' && isLogged)
+      findings.push({ rule: 11, what: `commit ${name} was ${fate} and is in the log` })
   }
   return findings
 }
@@ -83,4 +92,10 @@ function firstDifference(a: readonly string[], b: readonly string[]): string | n
     if (a[i] !== b[i]) return `${a[i] ?? '(nothing)'} against ${b[i] ?? '(nothing)'}`
   }
   return null
+}
+
+function shortOf(text: string): string {
+  return text.length <= SHOWN_CHARS_MAX
+    ? text
+    : `${text.slice(0, SHOWN_CHARS_MAX)}… (${text.length} characters)`
 }

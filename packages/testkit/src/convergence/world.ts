@@ -1,51 +1,121 @@
 /**
  * The world that `checkConvergence` drives: several replicas of one namespace and their hub. `rejoin/testing` builds one
- * from the real engines; a test of the checkers builds broken ones.
+ * from the real engines; a test of the oracles builds broken ones. It takes steps and tells what it sees; what must be true
+ * of that, `watch.ts` and `checkers.ts` decide.
  */
-import type { AnyOp, ErrorCode } from '@rejoin/core'
+import type { Cursor, ErrorCode, ReplicaState, Seq } from '@rejoin/core'
+import type { Step } from './step.ts'
 
 export interface World {
   readonly replicas: number
-  /** The author's own replica applies the op at once; a refusal is an outcome, not a failure. */
-  apply(replica: number, op: AnyOp): Promise<ApplyOutcome>
-  /**
-   * One exchange with the hub. `cutAfter`: the connection breaks after that many messages down, so that acknowledgements
-   * are lost and commits are sent again; null: it lasts.
-   */
-  exchange(replica: number, cutAfter: number | null): Promise<void>
-  /** Loses what was not recorded, and starts again from the store. */
-  restart(replica: number): Promise<void>
-  /** The hub folds its log, and keeps only the newest commits as a tail. */
-  checkpoint(): Promise<void>
-  /** The hub starts a new epoch from the live entries: whoever comes back is reset and recommits what it has not sent. */
-  rebuild(): Promise<void>
+  /** Takes one step to its end. A refusal or a broken connection is an outcome, never a failure. */
+  take(step: Step): Promise<StepOutcome>
+  /** What may be looked at after every step. */
+  glance(): Promise<Glance>
+  /** Everything works again and time passes, until nothing moves: late messages arrive, live replicas reconnect. */
+  calm(): Promise<void>
   observe(): Promise<Observation>
+  /** A replica that was never there joins, from a log that was just folded; null while there is nothing to join. */
+  newcomer(): Promise<ReplicaObservation | null>
   close(): Promise<void>
 }
 
-export type ApplyOutcome =
-  | { readonly kind: 'commit'; readonly id: string }
+export type StepOutcome =
+  | {
+      readonly kind: 'done'
+      /** What came of it, in a few words; empty where there is nothing worth telling. */
+      readonly note: string
+    }
+  /** A replica that crashed cannot be opened again. */
+  | { readonly kind: 'gone'; readonly replica: number; readonly error: string }
+  | LocalOutcome
+
+/** What came of a write to a replica's own document. */
+export type LocalOutcome =
+  | {
+      readonly kind: 'commit'
+      readonly name: CommitName
+      /** Live entries beside the commit's own in a register that it set: there must be none. */
+      readonly crowded: readonly EntryLine[]
+      /** The same op once more, right away; null where it was not tried, since there were several. */
+      readonly again: 'unchanged' | 'changed' | null
+    }
   | { readonly kind: 'unchanged' }
-  | { readonly kind: 'refused'; readonly code: ErrorCode }
+  /** `leftTrace`: the document is not, byte by byte, what it was. */
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly leftTrace: boolean }
+
+/** `2:7` is the seventh commit of replica 2. */
+export type CommitName = string
+/** As `entryLine` of core writes it. */
+export type EntryLine = string
+
+export interface Glance {
+  readonly replicas: readonly ReplicaGlance[]
+  /** Up to where the hub's log goes; 0 while there is none. */
+  readonly head: Seq
+  /** Names of the commits in the log, in its order, from the very first. */
+  readonly logged: readonly CommitName[]
+  readonly acked: readonly CommitName[]
+}
+
+export interface ReplicaGlance {
+  readonly cursor: Cursor | null
+  /** Updates that the document could not place. */
+  readonly unplaced: number
+  readonly outbox: number
+  /** Live entries that only refused commits have set. */
+  readonly strays: readonly EntryLine[]
+  /** Whether it was told to stay connected. */
+  readonly live: boolean
+  readonly state: ReplicaState
+  readonly lastError: string | null
+}
 
 export interface ReplicaObservation {
-  /** Every live entry, one line each, sorted. */
-  readonly content: readonly string[]
+  /** Every row that the typed tables show, one line each. */
+  readonly reads: readonly string[]
+  /** Every live entry, in order. */
+  readonly entries: readonly EntryLine[]
+  /** The same as its store would give it back. */
+  readonly stored: readonly EntryLine[]
   readonly conflicts: string
   /** State vector and delete set in one canonical text. */
   readonly encoding: string
+  /** Registers whose merge function gives another value when their values come in another order. */
+  readonly unruly: readonly string[]
   /** Updates that wait for others. */
   readonly waiting: number
-  readonly outbox: readonly string[]
-  readonly rejected: readonly string[]
+  readonly outbox: readonly CommitName[]
+  readonly lastError: string | null
+}
+
+/** A commit that a replica accepted, and what it did to its author's document. */
+export interface AcceptedCommit {
+  readonly name: CommitName
+  /** Index of the replica. */
+  readonly author: number
+  /** Live entries of its author's document before it. */
+  readonly before: readonly EntryLine[]
+  /** Entries that were live after it and not before, and the other way round. */
+  readonly sets: readonly EntryLine[]
+  readonly removes: readonly EntryLine[]
+  readonly saved: boolean
+  readonly acked: boolean
+  readonly fate: 'open' | 'rejected' | 'withdrawn'
+}
+
+/** A commit in the hub's log. */
+export interface LoggedCommit {
+  readonly name: CommitName
+  /** What its update sets: after a recommit not always what it set at first. */
+  readonly sets: readonly EntryLine[]
 }
 
 export interface Observation {
   readonly replicas: readonly ReplicaObservation[]
-  /** Every commit that `apply` accepted, by id. */
-  readonly accepted: readonly string[]
-  /** Those of them that the hub acknowledged. */
-  readonly acknowledged: readonly string[]
-  /** Commit ids in the order the hub logged them, from the very first. */
-  readonly logged: readonly string[]
+  readonly accepted: readonly AcceptedCommit[]
+  /** In the order of the log, from the very first. */
+  readonly logged: readonly LoggedCommit[]
+  /** Why the log cannot be read, or null. */
+  readonly logFault: string | null
 }

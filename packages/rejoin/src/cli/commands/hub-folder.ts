@@ -68,7 +68,7 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
 
   withHubFolder(program.command('rebuild'))
     .description(
-      'start a new epoch made of the live entries alone; replicas reset and recommit when they come back',
+      'start a new epoch made of the live entries alone; replicas that were caught up make it themselves, others reset',
     )
     .addHelpText('after', '\nExample:\n  rejoin rebuild --data ./hub --namespace support')
     .action(async (options: HubFolderOptions) => {
@@ -137,8 +137,14 @@ async function usingStore<R>(
 }
 
 async function checkpointAll(store: HubStore, namespaces: readonly Namespace[]) {
-  // Folding needs no domain: what is in the log was admitted.
-  const hub = openHub({ store, updates: yjsCrdt.updates, domains: [], clock: systemClock })
+  // Folding needs no domain: what is in the log was admitted. It was asked for a checkpoint, and for no new epoch.
+  const hub = openHub({
+    store,
+    updates: yjsCrdt.updates,
+    domains: [],
+    clock: systemClock,
+    rebuild: 'never',
+  })
   try {
     const results = []
     for (const namespace of namespaces) results.push({ namespace, ...(await hub.checkpoint(namespace)) })

@@ -67,6 +67,7 @@ function liveStatus(replica: Replica<AnyDomain>): { value: object; sentence: str
 }
 
 export function reportSentence(report: SyncReport): string {
-  const { pulled, applied, pushed, path, why, bytesUp, bytesDown } = report
-  return `pulled ${pulled} (${applied} new here), pushed ${pushed}; path ${path}: ${why}; ${bytesText(bytesUp)} up, ${bytesText(bytesDown)} down`
+  const { pulled, applied, pushed, path, why, bytesUp, bytesDown, divergence } = report
+  const healed = divergence === null ? '' : `; ${divergence.message} [DIVERGED]`
+  return `pulled ${pulled} (${applied} new here), pushed ${pushed}; path ${path}: ${why}; ${bytesText(bytesUp)} up, ${bytesText(bytesDown)} down${healed}`
 }

@@ -1,45 +1,58 @@
 /**
  * Two writers taking turns: where do a client's new items go? After its own last item (decision 0002), or after the last
  * item of the array (the design's hint). Both write the same entries and delete by id through Yjs alone.
- *   node --conditions=@rejoin/source --import tsx --expose-gc bench/chains.ts
  */
 import * as Y from 'yjs'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
+import { figure, type Figure } from '../figure.ts'
+import { cpuMicros, exactly, memoryMB, sampleMs } from '../measures.ts'
+import { overwrites } from '../workload.ts'
+import type { BenchCase } from './case.ts'
 
 const OVERWRITES = 200_000
 const KEYS = 10_000
+const STAMP = 'DYJdG----JXt5Q'
 
-type Place = 'after its own last item' | 'after the last item of the array'
+const PLACES = ['after its own last item', 'after the last item of the array'] as const
+type Place = (typeof PLACES)[number]
 
-console.log(`Node ${process.version}, ${OVERWRITES} overwrites over ${KEYS} keys`)
-for (const writers of [1, 2, 8]) {
-  for (const commitWrites of [1, 100]) {
-    for (const place of ['after its own last item', 'after the last item of the array'] as const) {
-      await measure(place, writers, commitWrites)
+export const chains: BenchCase = {
+  about: 'where new items go when writers take turns: after their own, or after all (decision 0002)',
+  subjects: ['rejoin'],
+  run: async () => {
+    const figures: Figure[] = []
+    for (const writers of [1, 2, 8]) {
+      for (const commitWrites of [1, 100]) {
+        for (const place of PLACES) figures.push(...(await measured(place, writers, commitWrites)))
+      }
     }
-  }
+    return figures
+  },
 }
 
-async function measure(place: Place, writers: number, commitWrites: number): Promise<void> {
+async function measured(place: Place, writers: number, commitWrites: number): Promise<readonly Figure[]> {
   const held: { doc: Y.Doc | null } = { doc: null }
-  const start = performance.now()
-  held.doc = write(place, writers, commitWrites)
-  const ms = performance.now() - start
+  const micros = cpuMicros(() => (held.doc = write(place, writers, commitWrites)))
   const { bytes, structs } = encode(held.doc)
-  const loading = performance.now()
-  yjsCrdt.open(9_999, [bytes]).destroy()
-  const loadMs = performance.now() - loading
-  const heapWith = await heapMB()
+  const memory = await memoryMB()
   held.doc = null
-  const heap = heapWith - (await heapMB())
-  console.log(
-    `${writers} writers, ${commitWrites} a commit, ${place}:`.padEnd(62),
-    `${bytes.length} bytes, ${structs} structs, ${heap.toFixed(1)} MB of heap,`,
-    `load ${loadMs.toFixed(0)} ms, ${((ms * 1000) / OVERWRITES).toFixed(1)} µs a write`,
-  )
+  const memoryFreed = memory - (await memoryMB())
+  const what = `${writers} writers, ${commitWrites} a commit, ${place}:`
+  return [
+    figure(`${what} encoded`, 'bytes', exactly(bytes.length)),
+    figure(`${what} structs`, '', exactly(structs)),
+    figure(`${what} memory`, 'MB', exactly(memoryFreed)),
+    figure(
+      `${what} load`,
+      'ms',
+      sampleMs(() => yjsCrdt.open(9_999, [bytes]).destroy()),
+    ),
+    figure(`${what} a write`, 'µs', exactly(micros / OVERWRITES)),
+  ]
 }
 
-function encode(doc: Y.Doc): { bytes: Uint8Array; structs: number } {
+function encode(doc: Y.Doc | null): { bytes: Uint8Array; structs: number } {
+  if (doc === null) throw new Error('written before')
   const structs = [...doc.store.clients.values()].reduce((sum, of) => sum + of.length, 0)
   return { bytes: Y.encodeStateAsUpdate(doc), structs }
 }
@@ -55,7 +68,8 @@ function write(place: Place, writers: number, commitWrites: number): Y.Doc {
     doc.transact((transaction) => {
       const { store } = doc
       const clock = Y.getState(store, doc.clientID)
-      const keys = Array.from({ length: commitWrites }, (_, i) => `token-${((done + i) * 7919) % KEYS}`)
+      const pairs = overwrites(done, commitWrites, KEYS, 'as written', 'token')
+      const keys = pairs.map(({ key }) => key.join())
       for (const key of keys) {
         const id = ids.get(key)
         if (id !== undefined) deleteItem(transaction, id)
@@ -63,7 +77,7 @@ function write(place: Place, writers: number, commitWrites: number): Y.Doc {
       const own = clock === 0 ? last : Y.createID(doc.clientID, clock - 1)
       const after = place === 'after its own last item' ? own : last
       const left = after === null ? null : Y.getItemCleanEnd(transaction, store, after)
-      const content = keys.map((key, i) => ['weights', key, (done + i) % 1000, 'DYJdG----JXt5Q'])
+      const content = pairs.map(({ key, value }) => ['weights', ...key, value, STAMP])
       const origin = left === null ? null : left.lastId
       const id = Y.createID(doc.clientID, clock)
       new Y.Item(id, left, origin, null, null, root, null, new Y.ContentAny(content)).integrate(
@@ -82,11 +96,4 @@ function deleteItem(transaction: Y.Transaction, id: Y.ID): void {
   const item = Y.getItemCleanStart(transaction, id)
   if (item.length > 1) Y.getItemCleanEnd(transaction, transaction.doc.store, id)
   item.delete(transaction)
-}
-
-/** After a turn of the event loop, so that no frame holds what is no longer used. */
-async function heapMB(): Promise<number> {
-  await new Promise((resolve) => setImmediate(resolve))
-  globalThis.gc?.()
-  return process.memoryUsage().heapUsed / 1e6
 }

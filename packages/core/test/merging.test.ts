@@ -1,0 +1,64 @@
+// What a merge function may and may not do to what is read.
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import {
+  defineDomain,
+  formatHlc,
+  isConflict,
+  layoutOf,
+  map,
+  readRegister,
+  type Merge,
+  type Register,
+  type Value,
+} from '@rejoin/core'
+
+function tableWith(value: z.ZodType, merge: Merge) {
+  const tables = { notes: map({ key: z.string(), value, merge }) }
+  return layoutOf(defineDomain({ name: 'merging', version: 1, tables, ops: () => ({}) }), 'notes')
+}
+
+/** Newest first. */
+function written(...values: Value[]): Register {
+  return values.map((value, i) => ({
+    table: 'notes',
+    key: ['a'],
+    value,
+    hlc: formatHlc({ ms: 1_000 - i, counter: 0, author: 'abcde' }),
+  }))
+}
+
+describe('[12] what a merge function makes is read only where the schema allows it', () => {
+  const tags = z.array(z.string()).max(2)
+
+  test('a union that fits is read, and there is no conflict', () => {
+    const layout = tableWith(tags, 'union')
+    const register = written(['b'], ['a'])
+    expect(readRegister(layout, null, register)).toEqual(['a', 'b'])
+    expect(isConflict(layout, null, register)).toBe(false)
+  })
+
+  test.each<[string, z.ZodType, Merge, Value[]]>([
+    ['a union that is too long', tags, 'union', [['a', 'b'], ['c']]],
+    ['a union of values that are no lists', z.string(), 'union', ['a', 'b']],
+    ['what the schema forbids', z.number().max(5), (values) => values.length * 10, [1, 2]],
+    ['what the schema would change', z.string().trim(), () => ' a ', ['x', 'y']],
+    ['no JSON', z.number(), () => Number.NaN, [1, 2]],
+    ['nothing, but throws', z.number(), () => raise(), [1, 2]],
+  ])('where it makes %s, the latest is read and the others are a conflict', (_, schema, merge, values) => {
+    const layout = tableWith(schema, merge)
+    const register = written(...values)
+    expect(readRegister(layout, null, register)).toEqual(values[0])
+    expect(isConflict(layout, null, register)).toBe(true)
+  })
+
+  test('equal values are no conflict, whatever the merge function makes of them', () => {
+    const layout = tableWith(z.number(), () => raise())
+    expect(isConflict(layout, null, written(1, 1))).toBe(false)
+    expect(readRegister(layout, null, written(1, 1))).toBe(1)
+  })
+})
+
+function raise(): never {
+  throw new Error('it does not merge')
+}

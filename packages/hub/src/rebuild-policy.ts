@@ -1,0 +1,19 @@
+/** When a document is worth a rebuild: a pure decision on what its snapshot weighs. */
+import { limits, type DocumentWeight } from '@rejoin/core'
+
+/**
+ * A document is rebuilt once its dead structs or its dead bytes are over `factor` times the live ones, and its dead bytes
+ * over `bytesMin`.
+ */
+export interface RebuildPolicy {
+  readonly factor: number
+  readonly bytesMin: number
+}
+
+export const defaultRebuildPolicy: RebuildPolicy = { factor: 4, bytesMin: limits.rebuildBytesMin }
+
+export function isRebuildDue(weight: DocumentWeight, { factor, bytesMin }: RebuildPolicy): boolean {
+  const { liveBytes, deadBytes, liveStructs, deadStructs } = weight
+  if (deadBytes <= bytesMin) return false
+  return deadStructs > factor * liveStructs || deadBytes > factor * liveBytes
+}

@@ -1,0 +1,47 @@
+/**
+ * Refusals for good: commits that no hub would take are what a hub sees of those that a story has it refuse. Each commit is
+ * decided once, when it first comes by, and then stays decided: sent again, late, or twice.
+ */
+import type { HubChannel, PushedCommit, UpMessage } from '@rejoin/core'
+import { withMembers } from './proxy.ts'
+
+/** No domain declares it: OP_UNKNOWN, which no retry mends. */
+const REFUSED_OP = { type: 'refused by the story' }
+
+export class Refusals {
+  readonly #due = new Map<number, number>()
+  readonly #isRefused = new Map<string, boolean>()
+
+  /** The next `commits` that come by of this replica. */
+  ask(replica: number, commits: number): void {
+    this.#due.set(replica, commits)
+  }
+
+  end(): void {
+    this.#due.clear()
+  }
+
+  /** The hub's end of a connection of `replica`. */
+  through(channel: HubChannel, replica: number): HubChannel {
+    return withMembers(channel, {
+      receive: async (): Promise<UpMessage | null> => {
+        const message = await channel.receive()
+        if (message?.type !== 'Push') return message
+        return { ...message, commits: message.commits.map((commit) => this.#judge(commit, replica)) }
+      },
+    })
+  }
+
+  #judge(commit: PushedCommit, replica: number): PushedCommit {
+    // A counter is used again, with another stamp, where a crash came before the commit was recorded.
+    const name = `${replica}:${commit.counter}:${commit.hlc}`
+    let isRefused = this.#isRefused.get(name)
+    if (isRefused === undefined) {
+      const due = this.#due.get(replica) ?? 0
+      isRefused = due > 0
+      if (isRefused) this.#due.set(replica, due - 1)
+      this.#isRefused.set(name, isRefused)
+    }
+    return isRefused ? { ...commit, ops: [REFUSED_OP] } : commit
+  }
+}

@@ -1,0 +1,26 @@
+/** The greeting of a replica, and what it may already know to be in the way of its commits. */
+import { type Hello, type SyncError, type SyncNotes } from '@rejoin/core'
+import { tooNew } from './memory.ts'
+import type { SessionParts } from './session-parts.ts'
+
+export function helloOf({ memory, domain, namespace, connection }: SessionParts): Hello {
+  return {
+    type: 'Hello',
+    namespace,
+    domain: domain.name,
+    domainVersion: domain.version,
+    replica: memory.replica,
+    cursor: memory.cursor,
+    // Only what a hub has said: the mark in memory may be a guess, and would be taken for proof of lost history.
+    ackedCounter: connection.notes.ackedCounter,
+    // Who holds other content than the hub makes nothing of its own: it asks for a reset.
+    capabilities: connection.awaitsMending ? ['delta', 'newer'] : ['delta', 'rebuild', 'newer'],
+  }
+}
+
+/** What keeps our commits here also after a catch-up that worked; that the hub is too old shows when it takes one. */
+export function inTheWay({ memory, domain, connection }: SessionParts): SyncError | SyncNotes['lastError'] {
+  const { lastError } = connection.notes
+  const atHub = lastError?.code === 'DOMAIN_TOO_NEW' && memory.outbox.size > 0
+  return tooNew(memory, domain) ?? (atHub ? lastError : null)
+}

@@ -1,0 +1,33 @@
+/** A world of the todo domain with short names for what tests do in it. */
+import type { AnyOp } from '@rejoin/core'
+import type { Step, StepOutcome, World } from '@rejoin/testkit'
+import { todo } from '@rejoin/examples/todo'
+import { openEngineWorld, type WorldPorts } from 'rejoin/testing'
+
+export interface Hands {
+  readonly world: World
+  readonly take: (step: Step) => Promise<StepOutcome>
+  readonly apply: (replica: number, ...ops: readonly AnyOp[]) => Promise<StepOutcome>
+  /** Each in turn, undisturbed. */
+  readonly exchange: (...replicas: readonly number[]) => Promise<void>
+}
+
+export async function inWorld(
+  replicas: number,
+  use: (hands: Hands) => Promise<void>,
+  ports: Partial<WorldPorts> = {},
+): Promise<void> {
+  const world = await openEngineWorld(todo, replicas, 0, ports)
+  try {
+    await use({
+      world,
+      take: (step) => world.take(step),
+      apply: (replica, ...ops) => world.take({ kind: 'apply', replica, ops }),
+      exchange: async (...turns) => {
+        for (const replica of turns) await world.take({ kind: 'exchange', replica, cutAfter: null, order: 0 })
+      },
+    })
+  } finally {
+    await world.close()
+  }
+}
