@@ -1,23 +1,13 @@
 /** Rejoin's document through its ports; turns of many writers go through `wrapDocument`, whose Yjs document may change hands. */
 import * as Y from 'yjs'
 import { yjsCrdt, wrapDocument, type WrappedDocument } from '@rejoin/crdt-adapter'
-import {
-  HlcClock,
-  limits,
-  readTables,
-  type AnyOp,
-  type CrdtDocument,
-  type DocumentWeight,
-  type Hlc,
-  type Write,
-} from '@rejoin/core'
+import { HlcClock, readTables, type AnyOp, type CrdtDocument, type Hlc, type Write } from '@rejoin/core'
+import { defaultRebuildPolicy, isRebuildDue } from '@rejoin/hub'
 import type { Pair } from '../workload.ts'
 import { weights } from './domain.ts'
 import { versionOf } from './peers.ts'
 import type { BenchDocument, SharedDocument, Subject } from './subject.ts'
 
-/** A hub's policy: a rebuild pays once the dead weigh so many times what is alive. */
-const DEAD_TIMES_LIVE = 4
 const CLIENT = 2_000
 
 export const rejoin: Subject = {
@@ -79,7 +69,7 @@ class RejoinShared implements SharedDocument {
 
   tidy(): boolean {
     const bytes = this.encode()
-    if (!isWorthRebuilding(yjsCrdt.updates.weigh(bytes))) return false
+    if (!isRebuildDue(yjsCrdt.updates.weigh(bytes), defaultRebuildPolicy)) return false
     this.close()
     this.#doc = new Y.Doc()
     Y.applyUpdate(this.#doc, yjsCrdt.updates.rebuild([bytes]).snapshot)
@@ -95,11 +85,6 @@ class RejoinShared implements SharedDocument {
     this.#wrapped.destroy()
     this.#doc.destroy()
   }
-}
-
-function isWorthRebuilding({ liveBytes, deadBytes, liveStructs, deadStructs }: DocumentWeight): boolean {
-  const heavy = deadBytes > DEAD_TIMES_LIVE * liveBytes || deadStructs > DEAD_TIMES_LIVE * liveStructs
-  return heavy && deadBytes > limits.rebuildBytesMin
 }
 
 export function setOf({ key, value }: Pair): Write {

@@ -114,6 +114,25 @@ describe('reading rows', () => {
   })
 })
 
+describe('size', () => {
+  const counting: Registers = {
+    ...noRegisters,
+    scan: () => {
+      throw new Error('the table was walked')
+    },
+    count: (table, parts) => (table === 'lists' && parts === 1 ? 7 : 0),
+  }
+
+  test('of a table without a parent is known without a walk', () => {
+    expect(readTables(todo, counting).lists.size).toBe(7)
+    expect(() => readTables(todo, counting).items.size).toThrow('walked')
+  })
+
+  test('is walked where nobody counts', () => {
+    expect(readTables(todo, { ...noRegisters, count: () => undefined }).lists.size).toBe(0)
+  })
+})
+
 describe('HLC stamps', () => {
   test('order as strings by time, counter and author', () => {
     const clock = new HlcClock(replica, null)

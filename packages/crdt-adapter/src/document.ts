@@ -75,6 +75,10 @@ export class YjsDocument implements CrdtDocument {
     return this.#entries.index.scan(table, prefix)
   }
 
+  count(table: string, parts: number): number {
+    return this.#entries.index.count(table, parts)
+  }
+
   contested(): Iterable<Register> {
     return this.#entries.index.contested()
   }

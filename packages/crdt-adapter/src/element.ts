@@ -40,6 +40,11 @@ export function keyTextOf(element: Element): KeyText {
   return keyText(element.slice(1, -2) as string[])
 }
 
+/** Number of the key's parts. */
+export function keyLengthOf(element: Element): number {
+  return element.length - LENGTH_MIN + 1
+}
+
 export function hlcOf(element: Element): Hlc {
   return element[element.length - 1] as Hlc
 }

@@ -14,7 +14,7 @@ import {
   type Register,
   type Registers,
 } from '@rejoin/core'
-import { entryOf, keyTextOf, tableOf, type Element } from './element.ts'
+import { entryOf, keyLengthOf, keyTextOf, tableOf, type Element } from './element.ts'
 import type { ItemId } from './update-reader.ts'
 
 // A CommonJS module with a `default`: Node hands over its exports, most bundlers and test runners the default itself.
@@ -36,6 +36,8 @@ interface TableIndex {
   readonly slots: Map<KeyText, Slot>
   /** Null until the first scan. */
   order: KeyOrder | null
+  /** How many keys there are, by their number of parts. */
+  readonly counts: number[]
 }
 
 /** Hears of a key before its live entries change. */
@@ -59,6 +61,7 @@ export class EntryIndex implements Registers {
     if (slot === undefined) {
       table.slots.set(key, live)
       table.order?.set(key, undefined)
+      count(table, live.element, 1)
     } else if (Array.isArray(slot)) {
       slot.splice(placeIn(slot, live), 0, live)
     } else {
@@ -79,6 +82,7 @@ export class EntryIndex implements Registers {
     if (!Array.isArray(slot)) {
       table.slots.delete(key)
       table.order?.delete(key)
+      count(table, element, -1)
       return
     }
     const at = slot.findIndex((live) => live.client === id.client && live.clock === id.clock)
@@ -126,6 +130,10 @@ export class EntryIndex implements Registers {
     }
   }
 
+  count(table: string, parts: number): number {
+    return this.#tables.get(table)?.counts[parts] ?? 0
+  }
+
   *contested(): Iterable<Register> {
     for (const slot of this.#contested) yield registerOf(slot)
   }
@@ -136,9 +144,14 @@ export class EntryIndex implements Registers {
 
   #tableOf(name: string): TableIndex {
     let table = this.#tables.get(name)
-    if (table === undefined) this.#tables.set(name, (table = { slots: new Map(), order: null }))
+    if (table === undefined) this.#tables.set(name, (table = { slots: new Map(), order: null, counts: [] }))
     return table
   }
+}
+
+function count(table: TableIndex, element: Element, change: 1 | -1): void {
+  const parts = keyLengthOf(element)
+  table.counts[parts] = (table.counts[parts] ?? 0) + change
 }
 
 function registerOf(slot: Slot | undefined): Register {

@@ -71,6 +71,24 @@ test('[1] listeners hear exactly the difference between two readings', () => {
   )
 })
 
+test('keys are counted as a walk would count them', () => {
+  fc.assert(
+    fc.property(stepsFor(2, { maxLength: 60 }), (steps) => {
+      const world = new World(2)
+      world.run(steps)
+      for (const { document } of world.writers) {
+        for (const table of document.tableNames()) {
+          const lengths = Array.from(document.scan(table, []), (register) => register[0]?.key.length ?? 0)
+          for (const parts of [1, 2, 3]) {
+            expect(document.count?.(table, parts)).toBe(lengths.filter((length) => length === parts).length)
+          }
+        }
+      }
+    }),
+    { numRuns: 200 },
+  )
+})
+
 test('[1] the index is what a fresh one of the same bytes is', () => {
   fc.assert(
     fc.property(stepsFor(3, { maxLength: 60 }), fc.nat(60), (steps, scanAt) => {

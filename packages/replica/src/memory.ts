@@ -129,6 +129,7 @@ export function registersOf(memory: ReplicaMemory): Registers {
   return {
     read: (table, key) => memory.document.read(table, key),
     scan: (table, prefix) => memory.document.scan(table, prefix),
+    count: (table, parts) => memory.document.count?.(table, parts),
     contested: () => memory.document.contested(),
     tableNames: () => memory.document.tableNames(),
   }

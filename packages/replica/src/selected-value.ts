@@ -74,6 +74,10 @@ function tracked(registers: Registers, note: (interest: Interest) => void): Regi
       note(registerInterest(table, key))
       return registers.read(table, key)
     },
+    count: (table: string, parts: number) => {
+      note(prefixInterest(table, []))
+      return registers.count?.(table, parts)
+    },
     scan: (table: string, prefix: KeyParts) => {
       note(prefixInterest(table, prefix))
       return registers.scan(table, prefix)

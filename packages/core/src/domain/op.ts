@@ -47,5 +47,10 @@ export function isBuiltInOp(type: string): type is BuiltInOpType {
 
 /** The ops of declarations `O`, as an app writes them. */
 export type OpOfDeclarations<O extends OpDeclarations> =
-  | { [Type in keyof O & string]: { readonly type: Type } & z.input<O[Type]['payload']> }[keyof O & string]
+  | {
+      [Type in keyof O & string]: { readonly type: Type } & FieldsOfOp<z.input<O[Type]['payload']>>
+    }[keyof O & string]
   | BuiltInOp
+
+/** An empty object's schema allows no field at all, not even the op's own type. */
+type FieldsOfOp<Payload> = Payload extends Record<string, never> ? unknown : Payload

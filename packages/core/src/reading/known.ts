@@ -21,6 +21,7 @@ export function knownRegisters(domain: AnyDomain, registers: Registers, isNewer:
       const scanned = registers.scan(table, prefix)
       return isNewer() ? eachKnown(domain, scanned, 1) : scanned
     },
+    count: (table, parts) => (isNewer() ? undefined : registers.count?.(table, parts)),
     contested: () => {
       const contested = registers.contested()
       return isNewer() ? eachKnown(domain, contested, 2) : contested

@@ -10,6 +10,11 @@ export interface Registers {
   read(table: string, key: KeyParts): Register
   /** The registers of every key that starts with the parts of `prefix`, in key order. Costs what it yields. */
   scan(table: string, prefix: KeyParts): Iterable<Register>
+  /**
+   * How many keys of so many parts have live entries, where that is known without a walk; undefined, or no such method:
+   * scan.
+   */
+  count?(table: string, parts: number): number | undefined
   /** Registers with more than one live entry, in no particular order. */
   contested(): Iterable<Register>
   /** The names of tables that have live entries, in no particular order; may name tables the domain does not know. */

@@ -121,7 +121,9 @@ class RowsView implements MapReads<unknown>, RecordsReads<unknown> {
   }
 
   get size(): number {
-    return count(this.entries())
+    const { name, keyLength, parent } = this.#layout
+    const known = parent === null ? this.#registers.count?.(name, keyLength) : undefined
+    return known ?? count(this.entries())
   }
 }
 
