@@ -36,13 +36,8 @@ export {
   type Upcaster,
   type Upcasters,
 } from './domain/op.ts'
-export {
-  canonicalOps,
-  checkEntries,
-  checkEntriesFollowFromOps,
-  planWrites,
-  type ParentRule,
-} from './domain/planning.ts'
+export { canonicalOps, checkEntries, planWrites, type ParentRule } from './domain/planning.ts'
+export { checkEntriesFollowFromOps, checkWriters } from './domain/explaining.ts'
 export { checkRegister, findPlace, layoutOf, placeOf, type RegisterPlace } from './domain/register-schema.ts'
 export {
   Id,
@@ -112,6 +107,7 @@ export {
 } from './ports/crdt.ts'
 export {
   type AppendResult,
+  type Durability,
   type HubStore,
   type LogRange,
   type NamespaceState,

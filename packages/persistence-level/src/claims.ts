@@ -3,7 +3,7 @@
  * so it is refused before it touches anything.
  */
 import { SyncError } from '@rejoin/core'
-import type { LevelDatabase } from './sealed-database.ts'
+import type { LevelDatabase } from './level-database.ts'
 
 const claimed = new WeakMap<LevelDatabase, Set<string>>()
 

@@ -2,4 +2,4 @@
 export { type BatchWitness } from './batch-witness.ts'
 export { openHubStore, type HubStoreOptions, type LevelHubStore } from './hub/hub-store.ts'
 export { openReplicaStore, type LevelReplicaStore } from './replica/replica-store.ts'
-export { type LevelDatabase } from './sealed-database.ts'
+export { type LevelDatabase } from './level-database.ts'

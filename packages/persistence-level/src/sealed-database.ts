@@ -1,21 +1,13 @@
 /**
- * The one way from the stores to an `abstract-level` database: text keys, sealed values, synced atomic batches. After
- * `close` every call fails with STORE_CLOSED; whatever the database throws comes out as a `SyncError`.
+ * The one way from the stores to an `abstract-level` database: text keys, sealed values, atomic batches through the
+ * database's gate. After `close` every call fails with STORE_CLOSED; whatever the database throws comes out as a
+ * `SyncError`.
  */
-import type { AbstractLevel } from 'abstract-level'
 import { SyncError } from '@rejoin/core'
+import type { DatabaseGate } from './gate/database-gate.ts'
+import type { KeyRange, LevelDatabase } from './level-database.ts'
 import { storeError } from './level-error.ts'
 import { checksumOf, unseal } from './sealed-value.ts'
-
-/** Any `abstract-level` database; its own encodings do not matter, since every call here names what it uses. */
-export type LevelDatabase = AbstractLevel<string | Buffer | Uint8Array, string, string>
-
-export interface KeyRange {
-  readonly gt?: string
-  readonly gte?: string
-  readonly lt?: string
-  readonly lte?: string
-}
 
 export interface SealedEntry {
   readonly key: string
@@ -30,29 +22,37 @@ export interface Change {
 }
 
 const READ = { keyEncoding: 'utf8', valueEncoding: 'view' } as const
-// St1: acknowledged means on the disk. Databases without such an option ignore it.
-const SYNCED = { ...READ, sync: true } as const
 
 export class SealedDatabase {
   /** For messages, e.g. `the hub store in /var/lib/rejoin`. */
   readonly name: string
+  readonly #gate: DatabaseGate
   readonly #database: LevelDatabase
   #closed = false
 
-  constructor(database: LevelDatabase, name: string) {
-    this.#database = database
+  constructor(gate: DatabaseGate, name: string) {
+    this.#gate = gate
+    this.#database = gate.database
     this.name = name
   }
 
   async open(): Promise<void> {
-    await this.#call('could not be opened', () => this.#database.open())
+    await this.#call('could not be opened', () => this.#gate.open())
+  }
+
+  /** After a failed write: what was touched may be read anew once this resolves (St8). */
+  async ready(): Promise<void> {
+    await this.#call('could not be written', () => this.#gate.ready())
   }
 
   async get(key: string): Promise<SealedEntry | null> {
-    const sealed = await this.#call('could not be read', () =>
-      this.#database.get<string, Uint8Array>(key, READ),
-    )
-    return sealed === undefined ? null : { key, body: unseal(key, sealed), checksum: checksumOf(sealed) }
+    const sealed = await this.sealed(key)
+    return sealed === null ? null : { key, body: unseal(key, sealed), checksum: checksumOf(sealed) }
+  }
+
+  /** The value as it is there, unchecked. */
+  async sealed(key: string): Promise<Uint8Array | null> {
+    return (await this.#read(() => this.#database.get<string, Uint8Array>(key, READ))) ?? null
   }
 
   /** Entries of a range in key order, each checked as it is read. */
@@ -64,44 +64,40 @@ export class SealedDatabase {
 
   /** Entries of a range in key order, unchecked: for one who goes on after a damaged value. */
   async *sealedEntries(range: KeyRange): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
-    this.checkOpen()
+    const leave = await this.#call('could not be read', () => this.#gate.enter())
     try {
       yield* this.#database.iterator<string, Uint8Array>({ ...range, ...READ })
     } catch (error) {
       throw storeError(error, `${this.name} could not be read`)
+    } finally {
+      leave()
     }
   }
 
   /** Keys of a range in order; no value is read. */
   async keys(range: KeyRange): Promise<string[]> {
-    return await this.#call('could not be read', () =>
-      this.#database.keys<string>({ ...range, keyEncoding: 'utf8' }).all(),
-    )
+    return await this.#read(() => this.#database.keys<string>({ ...range, keyEncoding: 'utf8' }).all())
   }
 
   async lastKey(range: KeyRange): Promise<string | null> {
-    const keys = await this.#call('could not be read', () =>
+    const keys = await this.#read(() =>
       this.#database.keys<string>({ ...range, keyEncoding: 'utf8', reverse: true, limit: 1 }).all(),
     )
     return keys[0] ?? null
   }
 
-  /** All changes or none, on the disk once it resolves. */
+  /** All changes or none, as durable as the gate says once it resolves. */
   async write(changes: readonly Change[]): Promise<void> {
     if (changes.length === 0) return
     const operations = changes.map(({ key, value }) =>
       value === null ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
     )
-    await this.#call('could not be written', () =>
-      this.#database.batch<string, Uint8Array>(operations, SYNCED),
-    )
+    await this.#call('could not be written', () => this.#gate.write(operations))
   }
 
   /** Deletes a range that nothing refers to any more; neither atomic nor synced. */
   async clear(range: KeyRange): Promise<void> {
-    await this.#call('could not be written', () =>
-      this.#database.clear<string>({ ...range, keyEncoding: 'utf8' }),
-    )
+    await this.#call('could not be written', () => this.#gate.clear(range))
   }
 
   checkOpen(): void {
@@ -117,10 +113,21 @@ export class SealedDatabase {
   async close(): Promise<void> {
     this.#closed = true
     try {
-      await this.#database.close()
+      await this.#gate.close()
     } catch (error) {
       throw storeError(error, `${this.name} could not be closed`)
     }
+  }
+
+  async #read<T>(call: () => Promise<T>): Promise<T> {
+    return await this.#call('could not be read', async () => {
+      const leave = await this.#gate.enter()
+      try {
+        return await call()
+      } finally {
+        leave()
+      }
+    })
   }
 
   async #call<T>(doing: string, call: () => Promise<T>): Promise<T> {

@@ -56,10 +56,12 @@ export function checksumOf(sealed: Uint8Array): number {
   return viewOf(sealed).getUint32(CHECKSUM_AT)
 }
 
+/** Its `path` is the key. */
 export function corrupt(key: string, why: string): SyncError {
   return new SyncError(
     'STORE_CORRUPT',
-    `the stored value ${key} ${why}: stop using this store, keep its files, restore them from a backup`,
+    `the stored value ${key} ${why}: keep the files as they are, and restore them from a backup`,
+    { path: key },
   )
 }
 

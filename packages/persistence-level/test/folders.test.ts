@@ -1,5 +1,5 @@
 /** Data folders: made in steps that a crash may separate, refused without a touch where they are not ours (HAZARDS F7, F8). */
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import {
@@ -15,12 +15,11 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { SyncError } from '@rejoin/core'
 import { describe, expect, test } from 'vitest'
 import { openHubFolder, openReplicaFolder } from '../src/node.ts'
 import { withFolder } from './databases.ts'
+import { firstLine, linesOf, runHolder } from './holder.ts'
 
 const bytes = (...values: number[]) => new Uint8Array(values)
 const all = { records: 100, bytes: 1_000_000 }
@@ -35,7 +34,7 @@ describe('a new folder', () => {
         await folder.close()
         const marker: unknown = JSON.parse(await readFile(join(path, 'rejoin.json'), 'utf8'))
         expect(marker).toEqual({ format: 1, kind: 'hub', incarnation: 'the first' })
-        expect((await readdir(path)).sort()).toEqual(['db', 'rejoin.count', 'rejoin.json'])
+        expect((await readdir(path)).sort()).toEqual(['db', 'rejoin.ballast', 'rejoin.count', 'rejoin.json'])
       }
     }))
 
@@ -86,7 +85,12 @@ describe('a new folder', () => {
           seq: 1,
         })
         await folder.close()
-        expect((await readdir(path)).sort(), `crash ${when}`).toEqual(['db', 'rejoin.count', 'rejoin.json'])
+        expect((await readdir(path)).sort(), `crash ${when}`).toEqual([
+          'db',
+          'rejoin.ballast',
+          'rejoin.count',
+          'rejoin.json',
+        ])
         await (await openHubFolder(path)).close()
       }
     }))
@@ -244,8 +248,13 @@ async function readHub(path: string): Promise<'whole'> {
   const folder = await openHubFolder(path)
   try {
     for (const room of rooms) {
-      const tail = await folder.store.readTail(room, 0, { records: 1_000, bytes: 1_000_000 })
-      const seqs = tail.kind === 'records' ? tail.records.map(({ body }) => body[150]) : []
+      const seqs: unknown[] = []
+      for (let more = true; more;) {
+        const tail = await folder.store.readTail(room, seqs.length, { records: 1_000, bytes: 1_000_000 })
+        if (tail.kind === 'gap') throw new Error('nothing was trimmed')
+        seqs.push(...tail.records.map(({ body }) => body[150]))
+        more = tail.more
+      }
       expect(seqs).toEqual(Array.from({ length: recordsPerRoom }, (_, i) => i))
     }
     return 'whole'
@@ -388,23 +397,6 @@ async function fingerprint(path: string): Promise<readonly string[]> {
   const names = (await readdir(path)).sort()
   const below = await Promise.all(names.map((name) => fingerprint(join(path, name))))
   return [`${path} ${found.mtimeMs}`, ...below.flat()]
-}
-
-const holderPath = fileURLToPath(new URL('hold-folder.ts', import.meta.url))
-
-function runHolder(path: string, mode = 'hold'): ChildProcess {
-  const flags = ['--conditions=@rejoin/source', '--import', 'tsx']
-  return spawn(process.execPath, [...flags, holderPath, path, mode], { stdio: ['pipe', 'pipe', 'inherit'] })
-}
-
-async function* linesOf(child: ChildProcess): AsyncGenerator<string, void, undefined> {
-  if (child.stdout === null) throw new Error('the child has no output')
-  yield* createInterface({ input: child.stdout })
-}
-
-async function firstLine(child: ChildProcess): Promise<string> {
-  for await (const line of linesOf(child)) return line
-  return ''
 }
 
 /** Another process that has the folder open until it is killed. */

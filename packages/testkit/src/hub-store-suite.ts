@@ -5,8 +5,10 @@
 import { logCases } from './hub-store/log-cases.ts'
 import { hubLifeCases } from './hub-store/life-cases.ts'
 import { checkpointCases } from './hub-store/checkpoint-cases.ts'
+import { concurrentCases } from './hub-store/concurrent-cases.ts'
 import { randomCases } from './hub-store/random-cases.ts'
 import { tailCases } from './hub-store/tail-cases.ts'
+import { twoHubsCases } from './hub-store/two-hubs-cases.ts'
 import type { OpenHubStore } from './hub-store/opened.ts'
 import { declareCases, type Cannot, type TestRunner } from './suite-cases.ts'
 
@@ -24,6 +26,8 @@ export function hubStoreSuite({ test, open, cannot }: HubStoreSuiteOptions): voi
     ...tailCases(open),
     ...checkpointCases(open),
     ...hubLifeCases(open),
+    ...concurrentCases(open),
+    ...twoHubsCases(open),
     ...randomCases(open),
   }
   declareCases(test, cases, cannot)

@@ -6,6 +6,7 @@ import {
   assert,
   SyncError,
   type AppendResult,
+  type Durability,
   type HubStore,
   type LogRange,
   type Namespace,
@@ -21,6 +22,8 @@ import { noFault, throwFault, type StoreFault } from './store-fault.ts'
 
 export interface MapHubStoreOptions {
   readonly incarnation?: string
+  /** Default `durable`; what it says changes nothing else. */
+  readonly durability?: Durability
   readonly fault?: StoreFault
 }
 
@@ -35,20 +38,29 @@ type Kept = { readonly kind: 'present'; readonly log: Log } | { readonly kind: '
 
 export class MapHubStore implements HubStore {
   readonly incarnation: string
+  readonly durability: Durability
   readonly #fault: StoreFault
   #kept = new Map<Namespace, Kept>()
   #closed = false
 
   constructor(options: MapHubStoreOptions = {}) {
     this.incarnation = options.incarnation ?? 'kept in memory'
+    this.durability = options.durability ?? 'durable'
     this.#fault = options.fault ?? noFault
   }
 
   /** The store as the next process finds it; this one is closed at once, whatever is under way. */
   crash(fault: StoreFault = noFault): MapHubStore {
-    const store = new MapHubStore({ incarnation: this.incarnation, fault })
+    const store = new MapHubStore({ incarnation: this.incarnation, durability: this.durability, fault })
     store.#kept = this.#kept
     this.#closed = true
+    return store
+  }
+
+  /** The same store as a second hub has it, at the same time; closing one leaves the other. */
+  beside(fault: StoreFault = noFault): MapHubStore {
+    const store = new MapHubStore({ incarnation: this.incarnation, durability: this.durability, fault })
+    store.#kept = this.#kept
     return store
   }
 

@@ -3,6 +3,7 @@
  * step means is said once, by `replica-model.ts`; the cases compare stores with it.
  */
 import { batchCases } from './replica-store/batch-cases.ts'
+import { edgeCases } from './replica-store/edge-cases.ts'
 import type { OpenReplicaStore } from './replica-store/opened.ts'
 import { randomReplicaCases } from './replica-store/random-cases.ts'
 import { stepCases } from './replica-store/step-cases.ts'
@@ -17,5 +18,9 @@ export interface ReplicaStoreSuiteOptions {
 }
 
 export function replicaStoreSuite({ test, open, cannot }: ReplicaStoreSuiteOptions): void {
-  declareCases(test, { ...stepCases(open), ...batchCases(open), ...randomReplicaCases(open) }, cannot)
+  declareCases(
+    test,
+    { ...stepCases(open), ...batchCases(open), ...edgeCases(open), ...randomReplicaCases(open) },
+    cannot,
+  )
 }

@@ -43,6 +43,7 @@ function openHub(): OpenedHubStore {
   return {
     store,
     reopen: () => Promise.resolve((store = store.crash(faults.hook))),
+    openBeside: () => Promise.resolve(store.beside()),
     failNextWrite: () => faults.arm('append done', 'STORE_UNAVAILABLE'),
     cleanup: () => store.close(),
   }
@@ -54,6 +55,7 @@ function openReplica(): OpenedReplicaStore {
   return {
     store,
     reopen: () => Promise.resolve((store = store.crash(faults.hook))),
+    openBeside: () => Promise.resolve(new MapReplicaStore()),
     failNextWrite: () => faults.arm('record', 'STORE_FULL'),
     cleanup: () => store.close(),
   }

@@ -55,10 +55,18 @@ export interface NewCheckpoint {
 
 export type NamespaceState = 'unknown' | 'present' | 'removed'
 
+/**
+ * What an answer to a write stands for. `durable`: it is on the disk and outlives a power cut. `applied`: it outlives this
+ * process, and will be on the disk later.
+ */
+export type Durability = 'durable' | 'applied'
+
 export interface HubStore {
   /** Changes when the store was restored or made anew. */
   readonly incarnation: string
-  /** Appends when `after` is the head; durable once it resolves (St1, St3). Creates the namespace when `after` is 0. */
+  /** What it means when `append`, and every other write, resolves. */
+  readonly durability: Durability
+  /** Appends when `after` is the head; as durable as `durability` says once it resolves (St1, St3). Creates the namespace when `after` is 0. */
   append(namespace: Namespace, after: Seq, body: Uint8Array): Promise<AppendResult>
   readTail(namespace: Namespace, after: Seq, limit: TailLimit): Promise<TailResult>
   /** Ranges of the namespaces that exist; others are left out. */

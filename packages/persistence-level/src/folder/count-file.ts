@@ -1,7 +1,8 @@
 /**
- * The witness of a data folder: `rejoin.count`, one small sealed value that is overwritten in place after each batch. It is
- * not synced but on closing, and may always say less than the database holds (a lost write, a crash), never more, since
- * it is written after a batch is on the disk: so it raises no false alarm, and costs an acknowledgement nothing.
+ * The witness of a data folder: `rejoin.count`, one small sealed value that is overwritten in place after each batch: how
+ * many batches were synced, then how many were written. It is not synced but on closing, and may always say less than
+ * there was (a lost write, a crash), never more, since it is written after the fact: so it raises no false alarm, and
+ * costs an acknowledgement nothing.
  */
 import { open, readFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,61 +13,107 @@ import { seal, unseal } from '../sealed-value.ts'
 
 export const COUNT = 'rejoin.count'
 
+interface Counts {
+  /** Batches that are on the disk whatever happens. */
+  readonly synced: number
+  /** Batches that were written; at least as many. */
+  readonly written: number
+}
+
 export class CountFile implements BatchWitness {
   readonly batchesMin: number
   readonly #handle: FileHandle
-  #batches: number
-  #recorded: number
+  readonly #isEachSynced: boolean
+  #counts: Counts
+  #recorded: Counts
+  #lost = 0
   #recording: Promise<void> | null = null
 
-  private constructor(handle: FileHandle, batchesMin: number) {
+  private constructor(handle: FileHandle, isEachSynced: boolean, counts: Counts) {
     this.#handle = handle
-    this.batchesMin = batchesMin
-    this.#batches = batchesMin
-    this.#recorded = batchesMin
+    this.#isEachSynced = isEachSynced
+    this.batchesMin = counts.synced
+    this.#counts = counts
+    this.#recorded = counts
   }
 
-  /** `isNew`: what an interrupted making of the folder left behind does not count. */
-  static async open(folder: string, isNew: boolean): Promise<CountFile> {
+  /**
+   * `isNew`: what an interrupted making of the folder left behind does not count. `isEachSynced`: a batch that is written
+   * is synced.
+   */
+  static async open(folder: string, isNew: boolean, isEachSynced: boolean): Promise<CountFile> {
     const path = join(folder, COUNT)
-    const batchesMin = isNew ? 0 : await readCount(path)
-    return new CountFile(await openInPlace(path), batchesMin)
+    const counts = isNew ? { synced: 0, written: 0 } : await readCounts(path)
+    return new CountFile(await openInPlace(path), isEachSynced, counts)
+  }
+
+  /** How many batches were written, as far as anybody said. */
+  get batches(): number {
+    return this.#counts.written
+  }
+
+  /** Batches that were written and not synced, and are gone: known once the store is open. */
+  get batchesLost(): number {
+    return this.#lost
+  }
+
+  opened(batches: number): void {
+    this.#lost = Math.max(0, this.#counts.written - batches)
+    this.#counts = { synced: this.#counts.synced, written: batches }
   }
 
   written(batches: number): void {
-    if (batches <= this.#batches) return
-    this.#batches = batches
+    if (batches <= this.#counts.written) return
+    this.#become({ synced: this.#isEachSynced ? batches : this.#counts.synced, written: batches })
+  }
+
+  /** The first `batches` are on the disk. */
+  synced(batches: number): void {
+    if (batches > this.#counts.synced) this.#become({ ...this.#counts, synced: batches })
+  }
+
+  /** `isInOrder`: also brings it to the disk. */
+  async close(isInOrder: boolean): Promise<void> {
+    while (this.#recording !== null) await this.#recording
+    // A witness that cannot be kept says less, which is allowed.
+    if (isInOrder) await this.#handle.datasync().catch(() => {})
+    await this.#handle.close()
+  }
+
+  #become(counts: Counts): void {
+    this.#counts = counts
     // One that is running goes on to the newest number.
     this.#recording ??= this.#record()
   }
 
-  async close(): Promise<void> {
-    while (this.#recording !== null) await this.#recording
-    // A witness that cannot be kept says less, which is allowed.
-    await this.#handle.datasync().catch(() => {})
-    await this.#handle.close()
-  }
-
   async #record(): Promise<void> {
-    while (this.#recorded < this.#batches) {
-      const batches = this.#batches
-      const value = seal(
-        COUNT,
-        encoding.encode((encoder) => encoding.writeBigUint64(encoder, BigInt(batches))),
-      )
+    while (this.#recorded !== this.#counts) {
+      const counts = this.#counts
+      const value = seal(COUNT, encodeCounts(counts))
       await this.#handle.write(value, 0, value.length, 0).catch(() => {})
-      this.#recorded = batches
+      this.#recorded = counts
     }
     this.#recording = null
   }
 }
 
+function encodeCounts({ synced, written }: Counts): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeBigUint64(encoder, BigInt(synced))
+    encoding.writeBigUint64(encoder, BigInt(written))
+  })
+}
+
 /** 0 where the file is missing or does not read: then nobody can tell. */
-async function readCount(path: string): Promise<number> {
+async function readCounts(path: string): Promise<Counts> {
   try {
-    return Number(decoding.readBigUint64(decoding.createDecoder(unseal(COUNT, await readFile(path)))))
+    const decoder = decoding.createDecoder(unseal(COUNT, await readFile(path)))
+    const synced = Number(decoding.readBigUint64(decoder))
+    // Release 0.1 synced every batch, and wrote one number.
+    const written = decoding.hasContent(decoder) ? Number(decoding.readBigUint64(decoder)) : synced
+    return { synced, written }
   } catch {
-    return 0
+    return { synced: 0, written: 0 }
   }
 }
 

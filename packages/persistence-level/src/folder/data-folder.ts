@@ -7,14 +7,20 @@
  * whatever is there may be taken as new and the steps are done again. From (3) on the database must be there: it is never
  * created over a damaged one. After a crash between (3) and (4) the marker alone counts.
  */
+import { randomUUID } from 'node:crypto'
 import { access, mkdir, readdir, realpath, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SyncError } from '@rejoin/core'
 import { Level } from 'level'
 import type { BatchWitness } from '../batch-witness.ts'
+import type { DatabaseGate } from '../gate/database-gate.ts'
+import type { SyncPolicy } from '../gate/sync-policy.ts'
 import { storeError } from '../level-error.ts'
-import type { LevelDatabase } from '../sealed-database.ts'
+import type { LevelDatabase } from '../level-database.ts'
+import { Ballast, ballastBytesDefault } from './ballast.ts'
 import { CountFile } from './count-file.ts'
+import { FolderGate, openWithBallast } from './folder-gate.ts'
+import { Lease } from './lease.ts'
 import {
   FOLDER_FORMAT,
   MAKING,
@@ -35,15 +41,31 @@ export interface OpenContents<Contents> {
 
 /** Opens what is in a database; `createIfMissing` as for the database itself. */
 export type OpenIn<Contents> = (
-  database: LevelDatabase,
+  gate: DatabaseGate,
   createIfMissing: boolean,
   witness: BatchWitness,
 ) => Promise<OpenContents<Contents>>
+
+export interface DataFolderOptions {
+  /** Default `each batch`. */
+  readonly sync?: SyncPolicy
+  /** Room kept for opening the folder on a full disk, bytes; default 8 MiB, 0 for none. */
+  readonly ballastBytes?: number
+}
+
+/** How the folder was found. */
+export interface FolderFinding {
+  /** False where the process before this one ended without closing it, or this is the first one. */
+  readonly isClosedInOrder: boolean
+  /** Batches that were answered under a weaker policy than `each batch`, not yet synced, and lost with the power. */
+  readonly batchesLost: number
+}
 
 export interface DataFolder<Contents> {
   readonly path: string
   readonly incarnation: string
   readonly contents: Contents
+  readonly found: FolderFinding
   /** Closes the database and gives up the folder. Idempotent. */
   close(): Promise<void>
 }
@@ -55,11 +77,12 @@ export interface DataFolder<Contents> {
 export async function openDataFolder<Contents>(
   path: string,
   kind: FolderKind,
+  options: DataFolderOptions,
   openIn: OpenIn<Contents>,
 ): Promise<DataFolder<Contents>> {
   try {
     const folder = await realFolder(path)
-    return await openClaimed(folder, kind, openIn)
+    return await openClaimed(folder, kind, options, openIn)
   } catch (error) {
     throw storeError(error, `${path} could not be opened`)
   }
@@ -71,52 +94,32 @@ const openFolders = new Set<string>()
 async function openClaimed<Contents>(
   folder: string,
   kind: FolderKind,
+  options: DataFolderOptions,
   openIn: OpenIn<Contents>,
 ): Promise<DataFolder<Contents>> {
   if (openFolders.has(folder)) throw locked(folder, 'is already open in this process')
   openFolders.add(folder)
   try {
     const marker = await examine(folder, kind)
-    const opened = marker === null ? await make(folder, kind, openIn) : await openMade(folder, marker, openIn)
-    return new OpenFolder(folder, opened)
+    const opening = { folder, options, openIn }
+    const opened = marker === null ? await make(opening, kind) : await openMade(opening, marker)
+    const { gate, incarnation, contents, found } = opened
+    return { path: folder, incarnation, contents, found, close: () => gate.close() }
   } catch (error) {
     openFolders.delete(folder)
     throw error
   }
 }
 
-interface Opened<Contents> extends OpenContents<Contents> {
-  readonly database: LevelDatabase
-  readonly count: CountFile
+interface Opening<Contents> {
+  readonly folder: string
+  readonly options: DataFolderOptions
+  readonly openIn: OpenIn<Contents>
 }
 
-class OpenFolder<Contents> implements DataFolder<Contents> {
-  readonly path: string
-  readonly incarnation: string
-  readonly contents: Contents
-  readonly #database: LevelDatabase
-  #countClosed: Promise<void> | null = null
-
-  constructor(path: string, { database, count, incarnation, contents }: Opened<Contents>) {
-    this.path = path
-    this.incarnation = incarnation
-    this.contents = contents
-    this.#database = database
-    // Also where the store inside is closed by its own method.
-    database.once('closed', () => {
-      openFolders.delete(path)
-      this.#countClosed = count.close()
-    })
-  }
-
-  async close(): Promise<void> {
-    try {
-      await this.#database.close()
-      await this.#countClosed
-    } catch (error) {
-      throw storeError(error, `${this.path} could not be closed`)
-    }
-  }
+interface Opened<Contents> extends OpenContents<Contents> {
+  readonly gate: DatabaseGate
+  readonly found: FolderFinding
 }
 
 /** The folder's real path, made where nothing is. */
@@ -143,36 +146,30 @@ async function examine(folder: string, kind: FolderKind): Promise<Marker | null>
   )
 }
 
-async function make<Contents>(
-  folder: string,
-  kind: FolderKind,
-  openIn: OpenIn<Contents>,
-): Promise<Opened<Contents>> {
+async function make<Contents>(opening: Opening<Contents>, kind: FolderKind): Promise<Opened<Contents>> {
+  const { folder } = opening
   await markMaking(folder)
-  const opened = await openDatabase(folder, true, openIn)
+  const opened = await openDatabase(opening, true)
   try {
     // Under LevelDB's lock, and after the database: its incarnation is the one that counts.
     await writeMarker(folder, { format: FOLDER_FORMAT, kind, incarnation: opened.incarnation })
   } catch (error) {
-    await abandon(opened)
+    await opened.gate.close().catch(() => {})
     throw error
   }
   return opened
 }
 
-async function openMade<Contents>(
-  folder: string,
-  marker: Marker,
-  openIn: OpenIn<Contents>,
-): Promise<Opened<Contents>> {
+async function openMade<Contents>(opening: Opening<Contents>, marker: Marker): Promise<Opened<Contents>> {
+  const { folder } = opening
   // Asked before LevelDB is: it would rotate its own log file before it noticed.
   const current = join(folder, 'db', 'CURRENT')
   if ((await access(current).catch(nullWhereMissing)) === null) {
     throw damaged(folder, 'its database has lost the file CURRENT')
   }
-  const opened = await openDatabase(folder, false, openIn)
+  const opened = await openDatabase(opening, false)
   if (opened.incarnation !== marker.incarnation) {
-    await abandon(opened)
+    await opened.gate.close().catch(() => {})
     throw damaged(folder, `its database is another one than ${MARKER} names`)
   }
   await rm(join(folder, MAKING), { force: true })
@@ -180,32 +177,38 @@ async function openMade<Contents>(
 }
 
 async function openDatabase<Contents>(
-  folder: string,
+  { folder, options, openIn }: Opening<Contents>,
   createIfMissing: boolean,
-  openIn: OpenIn<Contents>,
 ): Promise<Opened<Contents>> {
-  const database = new Level<string, string>(join(folder, 'db'), { createIfMissing })
+  const path = join(folder, 'db')
+  const database: LevelDatabase = new Level<string, string>(path, { createIfMissing })
+  const sync = options.sync ?? 'each batch'
+  const ballast = new Ballast(folder, options.ballastBytes ?? ballastBytesDefault)
+  let lease: Lease | null = null
   let count: CountFile | null = null
+  let gate: DatabaseGate | null = null
   try {
-    await database.open({ createIfMissing })
-    // Only now: LevelDB's lock keeps other processes from this file as well.
-    count = await CountFile.open(folder, createIfMissing)
-    return { database, count, ...(await openIn(database, createIfMissing, count)) }
+    await openWithBallast(database, createIfMissing, ballast)
+    // Only now: LevelDB's lock keeps other processes from these files as well.
+    lease = await Lease.take(folder, randomUUID())
+    count = await CountFile.open(folder, createIfMissing, sync === 'each batch')
+    const closed = () => openFolders.delete(folder)
+    gate = new FolderGate({ database, path, lease, ballast, count, sync, closed })
+    const opened = await openIn(gate, createIfMissing, count)
+    await ballast.keep()
+    const found = {
+      isClosedInOrder: !createIfMissing && !lease.isLeftOver,
+      batchesLost: count.batchesLost,
+    }
+    return { ...opened, gate, found }
   } catch (error) {
-    await abandon({ database, count })
+    if (gate === null) {
+      await lease?.abandon()
+      await database.close()
+      await count?.close(false)
+    } else await gate.close().catch(() => {})
     throw openingError(error, folder, createIfMissing)
   }
-}
-
-async function abandon({
-  database,
-  count,
-}: {
-  database: LevelDatabase
-  count: CountFile | null
-}): Promise<void> {
-  await database.close()
-  await count?.close()
 }
 
 function openingError(error: unknown, folder: string, createIfMissing: boolean): SyncError {

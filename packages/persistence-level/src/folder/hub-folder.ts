@@ -1,10 +1,10 @@
-/** A hub's data folder: one hub store on LevelDB, synced to disk before anything is acknowledged. */
+/** A hub's data folder: one hub store on LevelDB, by default synced to disk before anything is acknowledged. */
 import { randomUUID } from 'node:crypto'
 import type { HubStore } from '@rejoin/core'
-import { openHubStore } from '../hub/hub-store.ts'
-import { openDataFolder } from './data-folder.ts'
+import { openHubStoreBehind } from '../hub/hub-store.ts'
+import { openDataFolder, type DataFolderOptions, type FolderFinding } from './data-folder.ts'
 
-export interface HubFolderOptions {
+export interface HubFolderOptions extends DataFolderOptions {
   /** Draws the incarnation of a new folder, a text never used twice; a random UUID where it is left out. */
   readonly newIncarnation?: () => string
 }
@@ -13,6 +13,7 @@ export interface HubFolder {
   /** The folder's real path. */
   readonly path: string
   readonly store: HubStore
+  readonly found: FolderFinding
   /** Closes the store and gives up the folder. Idempotent. */
   close(): Promise<void>
 }
@@ -23,15 +24,16 @@ export interface HubFolder {
  */
 export async function openHubFolder(path: string, options: HubFolderOptions = {}): Promise<HubFolder> {
   const newIncarnation = options.newIncarnation ?? randomUUID
-  const folder = await openDataFolder(path, 'hub', async (database, createIfMissing, witness) => {
+  const folder = await openDataFolder(path, 'hub', options, async (gate, createIfMissing, witness) => {
     const name = `the hub store in ${path}`
     const incarnation = newIncarnation()
-    const store = await openHubStore(database, { incarnation, createIfMissing, name, witness })
+    const store = await openHubStoreBehind(gate, { incarnation, createIfMissing, name, witness })
     return { contents: store, incarnation: store.incarnation }
   })
   return {
     path: folder.path,
     store: folder.contents,
+    found: folder.found,
     close: async () => {
       await folder.contents.close()
       await folder.close()

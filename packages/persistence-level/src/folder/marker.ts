@@ -6,7 +6,9 @@ import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SyncError } from '@rejoin/core'
 import { z } from 'zod'
+import { BALLAST, PROBE } from './ballast.ts'
 import { COUNT } from './count-file.ts'
+import { LEASE, LEASE_DRAFT } from './lease.ts'
 
 /** Format of the folder; a newer one is refused with FORMAT_TOO_NEW. */
 export const FOLDER_FORMAT = 1
@@ -27,7 +29,16 @@ const markerSchema = z.object({
 export type Marker = z.output<typeof markerSchema>
 
 /** The names that a folder may hold while it is being made. */
-export const makingNames: ReadonlySet<string> = new Set([MAKING, DRAFT, COUNT, 'db'])
+export const makingNames: ReadonlySet<string> = new Set([
+  MAKING,
+  DRAFT,
+  COUNT,
+  LEASE,
+  LEASE_DRAFT,
+  BALLAST,
+  PROBE,
+  'db',
+])
 
 /** @throws SyncError FOLDER_FOREIGN when it does not read as ours, FORMAT_TOO_NEW. */
 export async function readMarker(folder: string): Promise<Marker> {

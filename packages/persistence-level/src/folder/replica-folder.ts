@@ -5,11 +5,12 @@ import type { BatchWitness } from '../batch-witness.ts'
 import { replicaKeys } from '../replica/replica-keys.ts'
 import { decodeMeta } from '../replica/replica-meta.ts'
 import { LevelReplicaStore } from '../replica/replica-store.ts'
-import { SealedDatabase, type LevelDatabase } from '../sealed-database.ts'
+import type { DatabaseGate } from '../gate/database-gate.ts'
+import { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, isCorrupt, seal, tooShort, unseal } from '../sealed-value.ts'
-import { openDataFolder } from './data-folder.ts'
+import { openDataFolder, type DataFolderOptions, type FolderFinding } from './data-folder.ts'
 
-export interface ReplicaFolderOptions {
+export interface ReplicaFolderOptions extends DataFolderOptions {
   /** Draws the incarnation of a new folder, a text never used twice; a random UUID where it is left out. */
   readonly newIncarnation?: () => string
 }
@@ -17,6 +18,7 @@ export interface ReplicaFolderOptions {
 export interface ReplicaFolder {
   /** The folder's real path. */
   readonly path: string
+  readonly found: FolderFinding
   /** Names of the namespaces that were ever recorded here, sorted. */
   namespaces(): Promise<readonly Namespace[]>
   /**
@@ -35,21 +37,22 @@ export async function openReplicaFolder(
 ): Promise<ReplicaFolder> {
   const newIncarnation = options.newIncarnation ?? randomUUID
   const name = `the replica store in ${path}`
-  const folder = await openDataFolder(path, 'replica', async (database, createIfMissing, witness) => {
-    const incarnation = await bindIncarnation(database, name, createIfMissing ? newIncarnation() : null)
-    const batches = await countBatches(new SealedDatabase(database, name), witness)
-    return { contents: { database, batches, witness }, incarnation }
+  const folder = await openDataFolder(path, 'replica', options, async (gate, createIfMissing, witness) => {
+    const incarnation = await bindIncarnation(gate, name, createIfMissing ? newIncarnation() : null)
+    const batches = await countBatches(new SealedDatabase(gate, name), witness)
+    return { contents: { gate, batches, witness }, incarnation }
   })
-  const { database, witness } = folder.contents
+  const { gate, witness } = folder.contents
   let { batches } = folder.contents
-  const index = new SealedDatabase(database, name)
+  const index = new SealedDatabase(gate, name)
   const stores = new Set<LevelReplicaStore>()
   return {
     path: folder.path,
+    found: folder.found,
     namespaces: async () => (await index.keys(replicaKeys.metas)).map(replicaKeys.namespaceOfMeta).sort(),
     replica: (namespace) => {
       index.checkOpen()
-      const store: LevelReplicaStore = new LevelReplicaStore(database, checkNamespace(namespace), name, {
+      const store: LevelReplicaStore = new LevelReplicaStore(gate, checkNamespace(namespace), name, {
         written: () => witness.written((batches += 1)),
         closed: () => stores.delete(store),
       })
@@ -83,16 +86,13 @@ async function countBatches(database: SealedDatabase, witness: BatchWitness): Pr
   if (batches < witness.batchesMin && !damaged) {
     throw tooShort(replicaKeys.folder, database.name, batches, witness.batchesMin)
   }
+  if (!damaged) witness.opened(batches)
   return batches
 }
 
 /** The incarnation that is in the database, or `created` written to a new one; null: it must be there. */
-async function bindIncarnation(
-  database: LevelDatabase,
-  name: string,
-  created: string | null,
-): Promise<string> {
-  const sealed = new SealedDatabase(database, name)
+async function bindIncarnation(gate: DatabaseGate, name: string, created: string | null): Promise<string> {
+  const sealed = new SealedDatabase(gate, name)
   const found = await sealed.get(replicaKeys.folder)
   if (found !== null) return new TextDecoder().decode(found.body)
   if (created === null) throw corrupt(replicaKeys.folder, `is missing from ${name}`)

@@ -3,7 +3,8 @@
  * `write` has resolved; after a failed write everything that was staged must be read again.
  */
 import type { Namespace } from '@rejoin/core'
-import type { Change, KeyRange, SealedDatabase } from '../sealed-database.ts'
+import type { KeyRange } from '../level-database.ts'
+import type { Change, SealedDatabase } from '../sealed-database.ts'
 import { checksumOf, seal } from '../sealed-value.ts'
 import { hubKeys } from './hub-keys.ts'
 import { encodeState, type NamespaceState } from './namespace-state.ts'
@@ -22,19 +23,26 @@ export class HubDraft {
   readonly #staged = new Map<Namespace, Staged>()
   readonly #changes: Change[] = []
   readonly #obsolete: KeyRange[] = []
+  readonly #afterwards: (() => void)[] = []
 
   constructor(database: SealedDatabase, states: NamespaceStates) {
     this.#database = database
     this.#states = states
   }
 
+  /** @throws SyncError STORE_CORRUPT where something in the namespace is damaged, and nothing may be written. */
   async state(namespace: Namespace): Promise<NamespaceState | null> {
-    const staged = this.#staged.get(namespace)
-    return staged?.state ?? (await this.#states.get(namespace))?.state ?? null
+    const state = this.#staged.get(namespace)?.state ?? (await this.#states.get(namespace))?.state ?? null
+    this.#states.damage.checkWritable(namespace)
+    return state
   }
 
   put(key: string, body: Uint8Array): void {
     this.#changes.push({ key, value: seal(key, body) })
+  }
+
+  delete(key: string): void {
+    this.#changes.push({ key, value: null })
   }
 
   async stage(namespace: Namespace, state: NamespaceState): Promise<void> {
@@ -48,9 +56,14 @@ export class HubDraft {
     this.#obsolete.push(range)
   }
 
+  /** Called once the batch is written. */
+  afterwards(call: () => void): void {
+    this.#afterwards.push(call)
+  }
+
   /** Writes all in one synced batch and returns the store's record after it. */
   async write(record: StoreRecord): Promise<StoreRecord> {
-    if (this.#staged.size === 0) return record
+    if (this.#staged.size === 0 && this.#changes.length === 0) return record
     let sum = record.sum
     const known = [...this.#staged].map(([namespace, { state, checksumBefore }]) => {
       const key = hubKeys.state(namespace)
@@ -63,6 +76,7 @@ export class HubDraft {
     this.#changes.push(storeRecordChange(recordAfter))
     await this.#database.write(this.#changes)
     for (const { namespace, ...state } of known) this.#states.set(namespace, state)
+    for (const call of this.#afterwards) call()
     return recordAfter
   }
 

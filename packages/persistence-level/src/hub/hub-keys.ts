@@ -3,7 +3,7 @@
  * one namespace stand together, whatever other names begin like it (St9).
  */
 import type { Namespace, Seq } from '@rejoin/core'
-import type { KeyRange } from '../sealed-database.ts'
+import type { KeyRange } from '../level-database.ts'
 import { seqText } from '../seq-text.ts'
 
 export const hubKeys = {
@@ -15,6 +15,14 @@ export const hubKeys = {
   record: (namespace: Namespace, seq: Seq) => `hub!record!${namespace}!${seqText(seq)}`,
   marks: (namespace: Namespace, seq: Seq) => `hub!marks!${namespace}!${seqText(seq)}`,
   snapshot: (namespace: Namespace, seq: Seq) => `hub!snapshot!${namespace}!${seqText(seq)}`,
+  /** That the namespace is closed for writing. */
+  damage: (namespace: Namespace) => `hub!damage!${namespace}`,
+  /** What stood damaged under `key`. */
+  damaged: (namespace: Namespace, key: string) => `hub!damaged!${namespace}!${key}`,
+  damagedRange: (namespace: Namespace): KeyRange => ({
+    gt: `hub!damaged!${namespace}!`,
+    lt: `hub!damaged!${namespace}!~`,
+  }),
 }
 
 /** Records after `after`, up to and with `upTo` where it is given. */

@@ -15,7 +15,7 @@ import {
   type TailResult,
 } from '@rejoin/core'
 import type { SealedDatabase } from '../sealed-database.ts'
-import { corrupt } from '../sealed-value.ts'
+import { corrupt, isCorrupt } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { hubKeys, recordRange } from './hub-keys.ts'
 import { rangeOf, readState, type PresentNamespace } from './namespace-state.ts'
@@ -40,15 +40,21 @@ export class HubReads {
     this.#states = states
   }
 
+  /** Up to the first damaged record; one that begins with it is STORE_CORRUPT. */
   async readTail(namespace: Namespace, after: Seq, limit: TailLimit): Promise<TailResult> {
+    return await this.#states.damage.watch(namespace, () => this.#readTail(namespace, after, limit))
+  }
+
+  async #readTail(namespace: Namespace, after: Seq, limit: TailLimit): Promise<TailResult> {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const state = await this.#present(namespace)
       if (state !== null && after < state.floor) return { kind: 'gap', ...rangeOf(state) }
       if (state === null || after >= state.head) return { kind: 'records', records: [], more: false }
       const read = await this.#records(namespace, after, state.head, limit)
       const broken = brokenLink(read, after, state.head)
-      if (broken === null) {
-        return { kind: 'records', records: read.records, more: read.records.at(-1)?.seq !== state.head }
+      const whole = broken === null ? read.records : read.records.filter(({ seq }) => seq < broken)
+      if (broken === null || whole.length > 0) {
+        return { kind: 'records', records: whole, more: whole.at(-1)?.seq !== state.head }
       }
       const now = await this.#present(namespace)
       if (now !== null && now.floor <= after && now.head >= state.head) {
@@ -75,11 +81,20 @@ export class HubReads {
   }
 
   async checkpoint(namespace: Namespace): Promise<StoredCheckpoint | null> {
+    return await this.#states.damage.watch(namespace, () => this.#checkpoint(namespace))
+  }
+
+  async #checkpoint(namespace: Namespace): Promise<StoredCheckpoint | null> {
     for (let attempt = 0; attempt < attemptsMax; attempt++) {
       const seq = (await this.#present(namespace))?.checkpoint ?? 0
       if (seq === 0) return null
       const marks = await this.#database.get(hubKeys.marks(namespace, seq))
-      if (marks !== null) return { seq, marks: marks.body, snapshot: () => this.#snapshot(namespace, seq) }
+      if (marks !== null)
+        return {
+          seq,
+          marks: marks.body,
+          snapshot: () => this.#states.damage.watch(namespace, () => this.#snapshot(namespace, seq)),
+        }
       if ((await this.#present(namespace))?.checkpoint === seq) {
         throw corrupt(hubKeys.marks(namespace, seq), `is missing: the checkpoint of namespace ${namespace}`)
       }
@@ -104,12 +119,18 @@ export class HubReads {
   async #records(namespace: Namespace, after: Seq, head: Seq, limit: TailLimit): Promise<TailRead> {
     const records: StoredRecord[] = []
     let bytes = 0
-    for await (const entry of this.#database.entries(recordRange(namespace, after, head))) {
-      const record = decodeRecord(seqOf(entry.key), entry.body)
-      bytes += record.body.length
-      if (records.length > 0 && bytes > limit.bytes) return { records, exhausted: false }
-      records.push(record)
-      if (records.length >= limit.records) return { records, exhausted: false }
+    try {
+      for await (const entry of this.#database.entries(recordRange(namespace, after, head))) {
+        const record = decodeRecord(seqOf(entry.key), entry.body)
+        bytes += record.body.length
+        if (records.length > 0 && bytes > limit.bytes) return { records, exhausted: false }
+        records.push(record)
+        if (records.length >= limit.records) return { records, exhausted: false }
+      }
+    } catch (error) {
+      // The next read begins with the damaged one.
+      if (isCorrupt(error) && records.length > 0) return { records, exhausted: false }
+      throw error
     }
     return { records, exhausted: true }
   }

@@ -7,6 +7,7 @@ import {
   assert,
   SyncError,
   type AppendResult,
+  type Durability,
   type HubStore,
   type LogRange,
   type Namespace,
@@ -19,7 +20,10 @@ import {
 } from '@rejoin/core'
 import { noWitness, type BatchWitness } from '../batch-witness.ts'
 import { claim } from '../claims.ts'
-import { SealedDatabase, type LevelDatabase } from '../sealed-database.ts'
+import { BareGate, type DatabaseGate } from '../gate/database-gate.ts'
+import { durabilityOf } from '../gate/sync-policy.ts'
+import type { LevelDatabase } from '../level-database.ts'
+import { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, tooShort } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { checkpointRanges, contentRanges, hubKeys, recordRange } from './hub-keys.ts'
@@ -30,7 +34,7 @@ import { NamespaceStates } from './namespace-states.ts'
 import { encodeRecord } from './record-value.ts'
 import { checkSum, readStoreRecord, storeRecordChange, type StoreRecord } from './store-record.ts'
 
-export interface HubStoreOptions {
+export interface HubContentsOptions {
   /** What a new store is called: a text never used twice. A store that is there keeps its own. */
   readonly incarnation: string
   /** False: a database without a hub store is refused with STORE_CORRUPT instead of being taken as new. */
@@ -39,6 +43,11 @@ export interface HubStoreOptions {
   readonly name?: string
   /** Somebody outside the database who remembers how much there was. */
   readonly witness?: BatchWitness
+}
+
+export interface HubStoreOptions extends HubContentsOptions {
+  /** `each batch` (the default) asks the database to sync before a write is answered; what that means is its own. */
+  readonly sync?: 'each batch' | 'never'
 }
 
 /**
@@ -51,13 +60,22 @@ export async function openHubStore(
   database: LevelDatabase,
   options: HubStoreOptions,
 ): Promise<LevelHubStore> {
+  return await openHubStoreBehind(new BareGate(database, durabilityOf(options.sync ?? 'each batch')), options)
+}
+
+export async function openHubStoreBehind(
+  gate: DatabaseGate,
+  options: HubContentsOptions,
+): Promise<LevelHubStore> {
   const name = options.name ?? 'the hub store'
-  const release = claim(database, 'hub', name)
+  const release = claim(gate.database, 'hub', name)
   try {
-    const sealed = new SealedDatabase(database, name)
+    const sealed = new SealedDatabase(gate, name)
     await sealed.open()
     const record = await storeRecord(sealed, options)
-    return new LevelHubStore(sealed, record, options.witness ?? noWitness, release)
+    const witness = options.witness ?? noWitness
+    witness.opened(record.batches)
+    return new LevelHubStore(sealed, gate.durability, record, witness, release)
   } catch (error) {
     release()
     throw error
@@ -66,6 +84,7 @@ export async function openHubStore(
 
 export class LevelHubStore implements HubStore {
   readonly incarnation: string
+  readonly durability: Durability
   readonly #database: SealedDatabase
   readonly #states: NamespaceStates
   readonly #reads: HubReads
@@ -74,13 +93,24 @@ export class LevelHubStore implements HubStore {
   #closing: Promise<void> | null = null
 
   /** Use `openHubStore`. */
-  constructor(database: SealedDatabase, record: StoreRecord, witness: BatchWitness, release: () => void) {
+  constructor(
+    database: SealedDatabase,
+    durability: Durability,
+    record: StoreRecord,
+    witness: BatchWitness,
+    release: () => void,
+  ) {
     this.incarnation = record.incarnation
+    this.durability = durability
     this.#database = database
     this.#states = new NamespaceStates(database)
     this.#reads = new HubReads(database, this.#states)
     this.#writer = new HubWriter(database, this.#states, record, witness)
     this.#release = release
+    this.#states.damage.keep = (job) => {
+      // Closed meanwhile, or on a full disk: it is met again.
+      this.#writer.run(0, false, job).catch(() => {})
+    }
   }
 
   append(namespace: Namespace, after: Seq, body: Uint8Array): Promise<AppendResult> {
@@ -158,7 +188,9 @@ export class LevelHubStore implements HubStore {
       const head = state === 'damaged' ? 0 : state.head
       const last = Math.max(head, await this.#states.newestRecord(namespace))
       await draft.stage(namespace, { kind: 'removed', last })
+      this.#states.damage.end(draft, namespace)
       for (const range of contentRanges(namespace)) draft.obsolete(range)
+      draft.afterwards(() => this.#states.damage.ended(namespace))
     })
   }
 
@@ -177,8 +209,11 @@ export class LevelHubStore implements HubStore {
 
   async #close(): Promise<void> {
     await this.#writer.end()
-    await this.#database.close()
-    this.#release()
+    try {
+      await this.#database.close()
+    } finally {
+      this.#release()
+    }
   }
 
   async #clearRemains(namespace: Namespace): Promise<void> {
@@ -187,7 +222,7 @@ export class LevelHubStore implements HubStore {
 }
 
 /** The record of the store that is there, or of a new one. */
-async function storeRecord(database: SealedDatabase, options: HubStoreOptions): Promise<StoreRecord> {
+async function storeRecord(database: SealedDatabase, options: HubContentsOptions): Promise<StoreRecord> {
   const found = await readStoreRecord(database)
   if (found !== null) {
     const batchesMin = options.witness?.batchesMin ?? 0

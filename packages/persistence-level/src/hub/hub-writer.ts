@@ -7,7 +7,7 @@ import { SyncError } from '@rejoin/core'
 import type { BatchWitness } from '../batch-witness.ts'
 import { JobQueue, type Job } from '../job-queue.ts'
 import type { SealedDatabase } from '../sealed-database.ts'
-import { corrupt } from '../sealed-value.ts'
+import { corrupt, tooShort } from '../sealed-value.ts'
 import { HubDraft } from './hub-draft.ts'
 import { hubKeys } from './hub-keys.ts'
 import type { NamespaceStates } from './namespace-states.ts'
@@ -26,12 +26,15 @@ export class HubWriter {
   readonly #queue = new JobQueue<HubJob>((jobs) => this.#runGroup(jobs))
   /** Null after a write whose outcome is unknown. */
   #record: StoreRecord | null
+  /** How many batches were answered. */
+  #batches: number
   #ended = false
 
   constructor(database: SealedDatabase, states: NamespaceStates, record: StoreRecord, witness: BatchWitness) {
     this.#database = database
     this.#states = states
     this.#record = record
+    this.#batches = record.batches
     this.#witness = witness
   }
 
@@ -63,6 +66,17 @@ export class HubWriter {
   }
 
   async #runGroup(jobs: readonly HubJob[]): Promise<void> {
+    try {
+      // St8: what a failed write left is known only then, and jobs are planned on what is known.
+      await this.#database.ready()
+      if (this.#record === null) {
+        this.#states.forgetAll()
+        this.#record = await this.#storedRecord()
+      }
+    } catch (error) {
+      for (const job of jobs) job.fail(error)
+      return
+    }
     this.#states.shrink()
     const draft = new HubDraft(this.#database, this.#states)
     const planned: { readonly job: HubJob; readonly answer: () => void }[] = []
@@ -74,7 +88,8 @@ export class HubWriter {
       }
     }
     try {
-      this.#record = await draft.write(await this.#storeRecord())
+      this.#record = await draft.write(this.#record)
+      this.#batches = this.#record.batches
       this.#witness.written(this.#record.batches)
     } catch (error) {
       draft.forget()
@@ -87,9 +102,10 @@ export class HubWriter {
     await draft.clearObsolete().catch(() => {})
   }
 
-  async #storeRecord(): Promise<StoreRecord> {
-    const record = this.#record ?? (await readStoreRecord(this.#database))
+  async #storedRecord(): Promise<StoreRecord> {
+    const record = await readStoreRecord(this.#database)
     if (record === null) throw corrupt(hubKeys.store, `is missing from ${this.#database.name}`)
-    return record
+    if (record.batches >= this.#batches) return record
+    throw tooShort(hubKeys.store, this.#database.name, record.batches, this.#batches)
   }
 }

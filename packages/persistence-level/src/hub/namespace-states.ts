@@ -1,25 +1,29 @@
 /**
  * States of the namespaces in use, read once and then kept in memory. The first touch of a namespace checks its head
- * against its newest record: a log that lost its end, or a head that was lost, is STORE_CORRUPT and never a shorter log
- * (invariant 13). Only the store's writer changes states, one group at a time.
+ * against its newest record: a head that was lost is STORE_CORRUPT and never a shorter log (invariant 13); a log that lost
+ * its end keeps its head, is closed for writing, and STORE_CORRUPT for whoever reads so far. Only the store's writer changes states, one group at a time.
  */
-import type { Namespace, Seq } from '@rejoin/core'
+import { SyncError, type Namespace, type Seq } from '@rejoin/core'
 import type { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, isCorrupt } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { hubKeys, recordRange } from './hub-keys.ts'
+import { NamespaceDamage } from './namespace-damage.ts'
 import { decodeState, type KnownState, type NamespaceState } from './namespace-state.ts'
 
 /** States kept in memory, about 200 bytes each; older ones are read again when they are asked for. */
 const statesMax = 20_000
 
 export class NamespaceStates {
+  readonly damage: NamespaceDamage
   readonly #database: SealedDatabase
   readonly #known = new Map<Namespace, KnownState>()
   readonly #loading = new Map<Namespace, Promise<KnownState | null>>()
+  #generation = 0
 
   constructor(database: SealedDatabase) {
     this.#database = database
+    this.damage = new NamespaceDamage(database)
   }
 
   /**
@@ -32,7 +36,9 @@ export class NamespaceStates {
     if (known !== undefined) return known
     let loading = this.#loading.get(namespace)
     if (loading === undefined) {
-      loading = this.#load(namespace).finally(() => this.#loading.delete(namespace))
+      loading = this.damage
+        .watch(namespace, () => this.#load(namespace))
+        .finally(() => this.#loading.delete(namespace))
       this.#loading.set(namespace, loading)
     }
     return await loading
@@ -70,6 +76,13 @@ export class NamespaceStates {
     this.#known.delete(namespace)
   }
 
+  /** After the database was reopened: reads that ran until then, finished or not, may have seen what is no longer so. */
+  forgetAll(): void {
+    this.#generation += 1
+    this.#known.clear()
+    this.#loading.clear()
+  }
+
   /** Keeps memory bounded. Not while a group is being written: its states are newer than the database. */
   shrink(): void {
     if (this.#known.size <= statesMax) return
@@ -78,10 +91,26 @@ export class NamespaceStates {
   }
 
   async #load(namespace: Namespace): Promise<KnownState | null> {
-    const known = await this.#stored(namespace)
-    await this.#checkLog(namespace, known?.state ?? null)
-    if (known !== null) this.#known.set(namespace, known)
-    return known
+    const generation = this.#generation
+    await this.damage.load(namespace)
+    let known = await this.#stored(namespace)
+    for (;;) {
+      const fault = await this.#faultOf(namespace, known?.state ?? null)
+      if (fault === null) break
+      // Every batch changes the state with the log: only where the state stood still meanwhile is it a fault.
+      const again = await this.#stored(namespace)
+      if (again?.checksum === known?.checksum) {
+        if (fault.isHeadLost) throw fault.error
+        // What is before it can still be read.
+        this.damage.meet(namespace, fault.error)
+        break
+      }
+      known = again
+    }
+    if (generation !== this.#generation) return known
+    // The writer may have moved on meanwhile, and what it knows is newer.
+    if (known !== null && !this.#known.has(namespace)) this.#known.set(namespace, known)
+    return this.#known.get(namespace) ?? known
   }
 
   async #stored(namespace: Namespace): Promise<KnownState | null> {
@@ -89,19 +118,31 @@ export class NamespaceStates {
     return entry === null ? null : { state: decodeState(entry.key, entry.body), checksum: entry.checksum }
   }
 
-  async #checkLog(namespace: Namespace, state: NamespaceState | null): Promise<void> {
+  /** What is wrong between a state and the end of its log. */
+  async #faultOf(namespace: Namespace, state: NamespaceState | null): Promise<LogFault | null> {
     // What a removal left behind is deleted before the namespace is created anew.
-    if (state?.kind === 'removed') return
+    if (state?.kind === 'removed') return null
     const head = state?.head ?? 0
     const newest = await this.newestRecord(namespace)
     if (newest !== head) {
-      throw corrupt(
-        hubKeys.state(namespace),
-        `names ${head} as the head of namespace ${namespace}, but its newest record is ${newest}`,
-      )
+      const why = `names ${head} as the head of namespace ${namespace}, but its newest record is ${newest}`
+      return { isHeadLost: newest > head, error: corrupt(hubKeys.state(namespace), why) }
     }
-    if (head !== 0) await this.#database.get(hubKeys.record(namespace, head))
+    if (head === 0) return null
+    try {
+      await this.#database.get(hubKeys.record(namespace, head))
+      return null
+    } catch (error) {
+      if (!(error instanceof SyncError && isCorrupt(error))) throw error
+      return { isHeadLost: false, error }
+    }
   }
+}
+
+interface LogFault {
+  readonly error: SyncError
+  /** The state is older than the log: nobody knows what else it lost. */
+  readonly isHeadLost: boolean
 }
 
 function nullWhereCorrupt(error: unknown): null {

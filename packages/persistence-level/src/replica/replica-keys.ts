@@ -1,6 +1,6 @@
 /** Keys of a replica's store; `!` and `~` as in `hub-keys.ts`, so that namespaces do not see each other. */
 import type { Counter, Namespace } from '@rejoin/core'
-import type { KeyRange } from '../sealed-database.ts'
+import type { KeyRange } from '../level-database.ts'
 import { seqText } from '../seq-text.ts'
 
 /** What is numbered: updates by arrival, commits by their counter. */

@@ -13,8 +13,10 @@ import {
   type StoredReplica,
 } from '@rejoin/core'
 import { claim } from '../claims.ts'
-import { SealedDatabase, type LevelDatabase } from '../sealed-database.ts'
-import { corrupt } from '../sealed-value.ts'
+import { BareGate, type DatabaseGate } from '../gate/database-gate.ts'
+import type { LevelDatabase } from '../level-database.ts'
+import { SealedDatabase } from '../sealed-database.ts'
+import { corrupt, tooShort } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { decodeCommit, decodeRejected } from './commit-value.ts'
 import { ReplicaContents } from './replica-contents.ts'
@@ -30,7 +32,7 @@ export async function openReplicaStore(
   database: LevelDatabase,
   namespace: Namespace,
 ): Promise<LevelReplicaStore> {
-  const store = new LevelReplicaStore(database, namespace, 'the replica store')
+  const store = new LevelReplicaStore(new BareGate(database, 'durable'), namespace, 'the replica store')
   try {
     await store.opened()
   } catch (error) {
@@ -57,6 +59,10 @@ export class LevelReplicaStore implements ReplicaStore {
   readonly #listener: ReplicaStoreListener
   /** Null before the first read, and after a write whose outcome is unknown. */
   #contents: ReplicaContents | null = null
+  /** A write failed, and until the database is reopened a load may show what is no longer so afterwards. */
+  #isUnknown = false
+  /** How many batches were answered here, or found at the first read. */
+  #batches = 0
   #turn: Promise<unknown> = Promise.resolve()
   #waiting = 0
   #closing: Promise<void> | null = null
@@ -65,15 +71,10 @@ export class LevelReplicaStore implements ReplicaStore {
    * Use `openReplicaStore`, or a folder's `replica`.
    * @throws SyncError STORE_LOCKED
    */
-  constructor(
-    database: LevelDatabase,
-    namespace: Namespace,
-    name: string,
-    listener: ReplicaStoreListener = {},
-  ) {
+  constructor(gate: DatabaseGate, namespace: Namespace, name: string, listener: ReplicaStoreListener = {}) {
     const wholeName = `namespace ${namespace} of ${name}`
-    this.#release = claim(database, `replica ${namespace}`, wholeName)
-    this.#database = new SealedDatabase(database, wholeName)
+    this.#release = claim(gate.database, `replica ${namespace}`, wholeName)
+    this.#database = new SealedDatabase(gate, wholeName)
     this.#namespace = namespace
     this.#listener = listener
   }
@@ -85,7 +86,7 @@ export class LevelReplicaStore implements ReplicaStore {
   async load(): Promise<StoredReplica | null> {
     return await this.#inTurn(async () => {
       const { contents, stored } = await this.#read()
-      this.#contents = contents
+      if (!this.#isUnknown) this.#contents = contents
       return stored
     })
   }
@@ -93,13 +94,20 @@ export class LevelReplicaStore implements ReplicaStore {
   async record(steps: readonly ReplicaStep[]): Promise<void> {
     if (steps.length === 0) return this.#checkOpen()
     await this.#inTurn(async () => {
+      // What a failed write left is known only then.
+      await this.#database.ready()
+      this.#isUnknown = false
       const contents = this.#contents ?? (await this.#read()).contents
       // Until the batch is written, what is in memory is not what is on the disk (`HAZARDS.md` F3).
       this.#contents = null
       for (const step of steps) contents.apply(step)
-      await this.#database.write(contents.takeChanges())
+      const changes = contents.takeChanges()
+      this.#isUnknown = true
+      await this.#database.write(changes)
+      this.#isUnknown = false
       this.#listener.written?.()
       this.#contents = contents
+      this.#batches = contents.meta?.batches ?? 0
     })
   }
 
@@ -136,6 +144,8 @@ export class LevelReplicaStore implements ReplicaStore {
     const metaKey = replicaKeys.meta(this.#namespace)
     const entry = await this.#database.get(metaKey)
     const found = entry === null ? null : decodeMeta(metaKey, entry.body)
+    const batches = found?.meta.batches ?? 0
+    if (batches < this.#batches) throw tooShort(metaKey, this.#database.name, batches, this.#batches)
     const contents = new ReplicaContents(this.#namespace, found?.meta ?? null)
 
     const snapshot = await this.#database.get(replicaKeys.snapshot(this.#namespace))

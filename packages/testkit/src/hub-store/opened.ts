@@ -14,6 +14,11 @@ export interface OpenedHubStore {
   readonly store: HubStore
   /** Ends the store as its process would and opens what it kept; leave it out where nothing is kept. */
   readonly reopen?: () => Promise<HubStore>
+  /**
+   * Opens what is kept once more, beside `store`, as a second hub would; where only one store at a time can have it,
+   * the same one, which two hubs of one process share. Closing it is up to `cleanup`.
+   */
+  readonly openBeside?: () => Promise<HubStore>
   /** Lets the next write fail with an unknown outcome; leave it out where that cannot be arranged. */
   readonly failNextWrite?: () => void
   readonly cleanup: () => Promise<void>

@@ -107,15 +107,19 @@ export function tailCases(open: OpenHubStore): Cases {
         assert.deepEqual(await store.namespaces(), names.filter((name) => name !== 'ab').sort())
       }),
 
-    '[St9] a thousand namespaces keep their records apart': () =>
+    '[St9] ten thousand namespaces keep their records apart': () =>
       withHubStore(open, async (store) => {
-        const names = Array.from({ length: 1_000 }, (_, i) => `tenant-${i}`)
+        const names = Array.from({ length: 10_000 }, (_, i) => `tenant-${i}`)
         await Promise.all(names.map((name) => append(store, name, 0, `of ${name}`)))
         assert.deepEqual(await store.namespaces(), [...names].sort())
-        assert.equal((await store.heads(names)).size, 1_000)
-        for (const name of ['tenant-0', 'tenant-1', 'tenant-10', 'tenant-999']) {
+        const ranges = await store.heads(names)
+        assert.equal(ranges.size, names.length)
+        await store.remove('tenant-1')
+        for (const name of ['tenant-0', 'tenant-10', 'tenant-1000', 'tenant-9999']) {
           await checkTexts(store, name, 0, [`of ${name}`])
+          await append(store, name, ranges.get(name)?.head ?? 0, 'more')
         }
+        assert.equal((await store.namespaces()).length, names.length - 1)
       }),
   }
 }

@@ -6,6 +6,7 @@ import {
   type Counter,
   type Cursor,
   type Hlc,
+  type Namespace,
   type RejectedCommit,
   type ReplicaIdentity,
   type ReplicaStep,
@@ -18,6 +19,8 @@ export interface OpenedReplicaStore {
   readonly store: ReplicaStore
   /** Ends the store as its process would and opens what it kept; leave it out where nothing is kept. */
   readonly reopen?: () => Promise<ReplicaStore>
+  /** Opens another namespace of the same storage; `cleanup` closes what it left open. */
+  readonly openBeside?: (namespace: Namespace) => Promise<ReplicaStore>
   /** Lets the next write fail with an unknown outcome; leave it out where that cannot be arranged. */
   readonly failNextWrite?: () => void
   readonly cleanup: () => Promise<void>
