@@ -1,0 +1,125 @@
+/**
+ * `npm run soak -- [--minutes 10] [--seed N] [--only KIND]`: histories of real faults, one kind after the other, until the
+ * time is over or Ctrl-C. Progress on standard error, counts on standard output. Exit codes: 0 nothing wrong, 1 a check
+ * failed (its folder is kept and named, and the seed replays its draws), 2 a wrong command line.
+ */
+import { randomInt } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { Seeded } from '../support/seeded.ts'
+import { addCounts, countsText, noCounts, type FaultCounts } from './counts.ts'
+import { faultKinds } from './kinds.ts'
+
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const asked = readArgs()
+  if (typeof asked === 'string') {
+    console.error(asked)
+    console.error(
+      `usage: npm run soak -- [--minutes 10] [--seed N] [--only ${Object.keys(faultKinds).join('|')}]`,
+    )
+    return 2
+  }
+  const over = overAfter(asked.minutes)
+  const kinds = await availableKinds(asked.only)
+  if (kinds.length === 0) return 1
+  const totals = new Map<string, FaultCounts>()
+  console.error(`soak for ${asked.minutes} minutes with seed ${asked.seed}; Ctrl-C ends it in order`)
+  try {
+    for (let history = 0; !over.isOver(); history++) {
+      const name = kinds[history % kinds.length] ?? ''
+      // Each history has a seed of its own: `--seed` with that one and `--only` begins with it.
+      const seed = (asked.seed + Math.floor(history / kinds.length)) >>> 0
+      const counts = await runHistory(name, seed, over.isOver)
+      if (counts === null) return 1
+      totals.set(name, addCounts(totals.get(name) ?? noCounts, counts))
+      console.error(`${over.elapsedText()} ${name}, seed ${seed}: ${countsText(counts)}`)
+    }
+    return 0
+  } finally {
+    over.release()
+    for (const [name, counts] of totals) console.log(`${name}: ${countsText(counts)}`)
+  }
+}
+
+/** @returns null where a check failed, which was told. */
+async function runHistory(name: string, seed: number, isOver: () => boolean): Promise<FaultCounts | null> {
+  const kind = faultKinds[name]
+  if (kind === undefined) return null
+  const folder = await mkdtemp(path.join(tmpdir(), 'rejoin-soak-'))
+  try {
+    const counts = await kind.run(new Seeded(seed), { folder, faults: kind.faults, isOver })
+    await rm(folder, { recursive: true, force: true })
+    return counts
+  } catch (error) {
+    console.error(`FAILED: ${name} with seed ${seed}; its folders are kept in ${folder}`)
+    console.error(error)
+    return null
+  }
+}
+
+async function availableKinds(only: string | null): Promise<readonly string[]> {
+  const available: string[] = []
+  for (const [name, { without }] of Object.entries(faultKinds)) {
+    if (only !== null && only !== name) continue
+    const reason = await without()
+    if (reason === null) available.push(name)
+    else console.error(`${name} is left out: ${reason}`)
+  }
+  return available
+}
+
+interface Over {
+  readonly isOver: () => boolean
+  readonly elapsedText: () => string
+  readonly release: () => void
+}
+
+function overAfter(minutes: number): Over {
+  const startedAt = performance.now()
+  const seconds = (): number => (performance.now() - startedAt) / 1_000
+  let askedAt: number | null = null
+  // A terminal and npm may both pass on the same Ctrl-C: only one that comes later does not wait.
+  const ask = (): void => {
+    if (askedAt !== null && seconds() - askedAt > 1) process.exit(130)
+    if (askedAt === null)
+      console.error('ending after the check that is under way; Ctrl-C again does not wait')
+    askedAt ??= seconds()
+  }
+  process.on('SIGINT', ask)
+  process.on('SIGTERM', ask)
+  return {
+    isOver: () => askedAt !== null || seconds() >= minutes * 60,
+    elapsedText: () => `${seconds().toFixed(0)} s`,
+    release: () => {
+      process.off('SIGINT', ask)
+      process.off('SIGTERM', ask)
+    },
+  }
+}
+
+interface Asked {
+  readonly minutes: number
+  readonly seed: number
+  readonly only: string | null
+}
+
+/** @returns what was asked, or what is wrong with it. */
+function readArgs(): Asked | string {
+  try {
+    const { values } = parseArgs({
+      options: { minutes: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string' } },
+    })
+    const minutes = Number(values.minutes ?? 10)
+    const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
+    if (!(minutes > 0)) return '--minutes is a number above 0'
+    if (!Number.isInteger(seed) || seed < 0) return '--seed is a whole number from 0'
+    if (values.only !== undefined && !(values.only in faultKinds)) return `there is no kind ${values.only}`
+    return { minutes, seed, only: values.only ?? null }
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
