@@ -12,4 +12,4 @@ test('the todo domain converges and loses nothing', async () => {
     ItemDone: fc.record({ list: id, item: id, text }),
     ListRemoved: fc.record({ id }),
   })
-})
+}, 60_000)

@@ -56,7 +56,7 @@ export const schemas: readonly Case[] = [
     'a row without its parent',
     { type: 'ChildSet', id: 'nowhere', key: 'k', value: 1 },
     'PARENT_MISSING',
-    'ops',
+    'ops[0]',
   ],
   [
     'a choice in no table',
@@ -105,7 +105,7 @@ export const schemas: readonly Case[] = [
     'a restored field without its row',
     { type: 'Restored', entries: [{ table: 'rows', key: ['no', 'title'], value: 'x' }] },
     'PARENT_MISSING',
-    'ops',
+    'ops[0]',
   ],
 ]
 
@@ -251,7 +251,7 @@ export const commits: readonly Case[] = [
       { type: 'ChildSet', id: 'row', key: 'k', value: 1 },
     ],
     'PARENT_MISSING',
-    'ops',
+    'ops[1]',
   ],
 ]
 

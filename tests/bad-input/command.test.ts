@@ -51,8 +51,8 @@ const refused: readonly (readonly [line: string, codes: readonly string[], path:
   ['{"type":"WeightUpdates","changes":[["t","greet"]]}', ['OP_INVALID'], 'ops[0].changes[0]'],
   [described(tooLong), ['VALUE_INVALID'], 'ops[0]'],
   [described('\\udc00'), ['VALUE_INVALID'], 'ops[0].description'],
-  [added('nowhere'), ['PARENT_MISSING'], 'ops'],
-  [`[${added('greet')},${added('nowhere')}]`, ['PARENT_MISSING'], 'ops'],
+  [added('nowhere'), ['PARENT_MISSING'], 'ops[0]'],
+  [`[${added('greet')},${added('nowhere')}]`, ['PARENT_MISSING'], 'ops[1]'],
   [
     '{"type":"Resolved","entries":[{"table":"__proto__","key":["a"],"value":1}]}',
     ['TABLE_UNKNOWN'],

@@ -161,10 +161,17 @@ test('every command has help with an example', async () => {
     .map(([, name]) => name ?? '')
     .filter((name) => name !== 'help')
   expect(commands.length).toBeGreaterThan(12)
-  for (const command of commands.filter((name) => name !== 'conflicts')) {
-    const { code, stdout: help } = await rejoin([command, '--help'])
-    expect(code).toBe(0)
-    expect(help).toContain('Example:')
+  const groups: Record<string, readonly string[]> = {
+    conflicts: ['list', 'resolve'],
+    outbox: ['list', 'withdraw'],
+    rejected: ['list', 'discard', 'resubmit'],
+  }
+  for (const command of commands) {
+    for (const part of groups[command] ?? [null]) {
+      const { code, stdout: help } = await rejoin([command, ...(part === null ? [] : [part]), '--help'])
+      expect(code).toBe(0)
+      expect(help).toContain('Example:')
+    }
   }
 })
 

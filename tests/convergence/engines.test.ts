@@ -14,7 +14,10 @@ test('[4] [11] what the disk does not know to be sent is not sent, so after a cr
     await exchange(0)
     expect((await world.glance()).logged).toEqual([])
     await take({ kind: 'restart', replica: 0 })
-    expect(await take({ kind: 'withdraw', replica: 0, pick: 0 })).toEqual({ kind: 'done', note: '' })
+    expect(await take({ kind: 'withdraw', replica: 0, pick: 0 })).toEqual({
+      kind: 'done',
+      note: 'commit 0:1 is withdrawn',
+    })
   })
 })
 
@@ -31,6 +34,8 @@ test('[11] a rejected commit that a late push brings into the log after all is r
       await take({ kind: 'disconnect', replica: 0 })
       mayWrite = false
       await exchange(0)
+      // Who may not write is refused rightly.
+      expect((await world.glance()).refused).toEqual([])
       mayWrite = true
       await take({ kind: 'late', replica: 0, what: 'rest' })
       await take({ kind: 'deliver', messages: 20, order: 0 })

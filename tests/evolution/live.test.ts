@@ -91,10 +91,15 @@ test('[16] over a channel that carries one exchange, it is said at once and once
   await world.serve(after)
   expect(await once(tablet)).toBeNull()
   phone.apply(added('old'))
-  // It was sent before the answer was heard, and what is old is let in.
-  expect(await once(phone)).toBeNull()
-  expect(phone.replica.status).toMatchObject({ pending: 0, domainTooNew: 2 })
+  // It is sent before the answer is heard, and not let in: what does not know everything in a document writes nothing to it.
+  expect(await once(phone)).toBe('DOMAIN_TOO_NEW')
+  expect(phone.replica.status).toMatchObject({ pending: 1, rejected: 0, domainTooNew: 2 })
   expect(Object.keys(phone.rows('tasks'))).toEqual(['new', 'old'])
+  expect((await world.log()).length).toBe(1)
+  await phone.update(after)
+  expect(await once(phone)).toBeNull()
+  expect(phone.replica.status).toMatchObject({ pending: 0, domainTooNew: null })
+  expect((await world.log()).length).toBe(2)
 })
 
 test('[4] [16] an app that was set back keeps what its newer version wrote, through a rebuild', async () => {

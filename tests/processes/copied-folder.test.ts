@@ -48,7 +48,7 @@ test('[3] a hub restored from an older backup does not take back what its replic
     await withHub(hub, (url) => rejoinJson(['sync', ...support(laptop), '--hub', url]))
     const before = await rejoinJson(['digest', ...support(laptop)])
     for (const rebuilt of [false, true]) {
-      if (rebuilt) await rejoinJson(['rebuild', '--data', backup])
+      if (rebuilt) await rejoinJson(['rebuild', '--data', backup, '--all'])
       const { code, stderr } = await withHub(backup, (url) =>
         rejoin(['sync', ...support(laptop), '--hub', url]),
       )

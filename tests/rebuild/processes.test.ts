@@ -59,7 +59,7 @@ test('[7] [22] `rejoin rebuild` on the folder of a hub: who was caught up makes 
         ways.push({ path: report.path, isSmall: report.bytesDown < 1_000 })
         await exchange(ada, hub)
       })
-      const [rebuilt]: { epoch: number }[] = await rejoinJson(['rebuild', '--data', data])
+      const [rebuilt]: { epoch: number }[] = await rejoinJson(['rebuild', '--data', data, '--all'])
       epochs.push(rebuilt?.epoch ?? 0)
     }
     expect(ways.slice(1)).toEqual([1, 2].map(() => ({ path: 'rebuild', isSmall: true })))

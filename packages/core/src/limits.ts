@@ -106,7 +106,7 @@ assert(
 assert(limits.keyBytesMax + limits.valueBytesMax < limits.commitBytesMax, 'any single entry fits a commit')
 assert(
   limits.updateEntriesMax + limits.updateDeleteRangesMax <= limits.undoWritesMax,
-  'any single commit can be undone',
+  'the history has room for any single commit',
 )
 assert(limits.commitBytesMax < limits.pushUnansweredBytesMax, 'any single commit may be under way')
 assert(

@@ -8,6 +8,7 @@ import {
   layoutOf,
   map,
   readRegister,
+  records,
   type Merge,
   type Register,
   type Value,
@@ -40,7 +41,7 @@ describe('[12] what a merge function makes is read only where the schema allows 
 
   test.each<[string, z.ZodType, Merge, Value[]]>([
     ['a union that is too long', tags, 'union', [['a', 'b'], ['c']]],
-    ['a union of values that are no lists', z.string(), 'union', ['a', 'b']],
+    ['a union of values that are no lists', z.union([z.string(), z.number()]), 'union', ['a', 'b']],
     ['what the schema forbids', z.number().max(5), (values) => values.length * 10, [1, 2]],
     ['what the schema would change', z.string().trim(), () => ' a ', ['x', 'y']],
     ['no JSON', z.number(), () => Number.NaN, [1, 2]],
@@ -58,6 +59,32 @@ describe('[12] what a merge function makes is read only where the schema allows 
     expect(readRegister(layout, null, written(1, 1))).toBe(1)
   })
 })
+
+describe('a domain is DOMAIN_INVALID', () => {
+  test.each<[string, () => unknown]>([
+    ['with a union of texts', () => tableWith(z.string(), 'union')],
+    ['with a union of objects', () => tableWith(z.object({ a: z.string() }), 'union')],
+    ['with a merge that there is not', () => tableWith(z.number(), 'sum' as Merge)],
+    ['with a merge of a field that there is not', () => recordsWith({ titel: 'max' })],
+    ['with numbers for keys', () => keyedBy(z.number())],
+  ])('%s', (_, declare) => {
+    expect(declare).toThrow(expect.objectContaining({ code: 'DOMAIN_INVALID' }))
+  })
+
+  test('but not where a merge is left undefined', () => {
+    expect(recordsWith({ title: undefined }).size).toBe(1)
+  })
+})
+
+function recordsWith(merge: object) {
+  const tables = { notes: records({ title: z.string() }, { merge }) }
+  return defineDomain({ name: 'merging', version: 1, tables, ops: () => ({}) }).layouts
+}
+
+function keyedBy(key: unknown) {
+  const tables = { notes: map({ key: key as z.ZodString, value: z.string() }) }
+  return defineDomain({ name: 'merging', version: 1, tables, ops: () => ({}) })
+}
 
 function raise(): never {
   throw new Error('it does not merge')

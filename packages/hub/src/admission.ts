@@ -33,6 +33,8 @@ export interface Candidate {
   /** The domain that the session named in its `Hello`. */
   readonly domain: AnyDomain
   readonly replica: ReplicaId
+  /** The newest version of the domain that the replica's app knows, as its `Hello` says. */
+  readonly replicaVersion: number
   /** The push's; null: made without a base. */
   readonly epoch: Epoch | null
   readonly commit: PushedCommit
@@ -120,10 +122,17 @@ function checkDomain({ namespace, domain }: Candidate, marks: Marks | null): voi
   }
 }
 
-/** Of a document that holds what this hub does not know it serves the bytes and lets nothing in, new or old. */
-function checkVersion({ domain, commit }: Candidate, marks: Marks | null): void {
-  const newest = Math.max(commit.domainVersion, marks?.domainVersion ?? 1)
+/**
+ * Whoever does not know everything in a document writes nothing to it: neither a hub that is older than it, nor a replica,
+ * which may have pushed before it could hear so.
+ */
+function checkVersion({ namespace, domain, replicaVersion, commit }: Candidate, marks: Marks | null): void {
+  const held = marks?.domainVersion ?? 1
+  const newest = Math.max(commit.domainVersion, held)
   if (newest > domain.version) throw domainTooNew(domain, newest, 'this hub')
+  if (held <= replicaVersion) return
+  const why = `${namespace} holds version ${held} of the domain ${domain.name}, the app knows ${replicaVersion}`
+  throw new SyncError('DOMAIN_TOO_NEW', `${why}: update it to write again; what waits is kept`)
 }
 
 /**

@@ -4,6 +4,7 @@
  * snapshot is never trusted: it must hold exactly the items that the marks, folded from the same log, say it holds.
  */
 import {
+  limits,
   SyncError,
   type ClientClocks,
   type CrdtUpdates,
@@ -16,7 +17,7 @@ import {
 } from '@rejoin/core'
 import { documentBefore, readCheckpoint } from './document.ts'
 import { type HeavyWork } from './heavy-work.ts'
-import { walkLog } from './log.ts'
+import { LogGap, walkLog } from './log.ts'
 import { type Marks } from './marks.ts'
 import { trimmableUpTo, type RecordSize, type Retention } from './retention.ts'
 import { encodeMarks } from './stored-marks.ts'
@@ -43,6 +44,23 @@ export interface WeighedDocument {
  * the store throws.
  */
 export async function checkpointNamespace(
+  store: HubStore,
+  updates: CrdtUpdates,
+  heavy: HeavyWork,
+  namespace: Namespace,
+  retention: Retention,
+): Promise<Checkpointed> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await foldAndTrim(store, updates, heavy, namespace, retention)
+    } catch (error) {
+      // Another hub of this store has folded and trimmed meanwhile: what it left is folded.
+      if (!(error instanceof LogGap) || attempt === limits.storeAttemptsMax) throw error
+    }
+  }
+}
+
+async function foldAndTrim(
   store: HubStore,
   updates: CrdtUpdates,
   heavy: HeavyWork,

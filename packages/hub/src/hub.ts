@@ -94,7 +94,7 @@ class RunningHub implements Hub {
       options.rebuild === 'never' ? 'never' : { ...defaultRebuildPolicy, ...options.rebuild }
     this.#options = options
     this.#log = log
-    this.#domains = new Map(options.domains.map((domain) => [domain.name, domain]))
+    this.#domains = domainsByName(options.domains)
     this.#checkpointer = new Checkpointer({
       store,
       updates,
@@ -188,6 +188,23 @@ class RunningHub implements Hub {
     if (room === undefined) this.#rooms.set(namespace, (room = new Room(namespace, this.#roomParts)))
     return room
   }
+}
+
+/** @throws SyncError DOMAIN_INVALID */
+function domainsByName(domains: readonly AnyDomain[]): ReadonlyMap<string, AnyDomain> {
+  const byName = new Map<string, AnyDomain>()
+  for (const domain of domains) {
+    const other = byName.get(domain.name)
+    if (other !== undefined && other !== domain) {
+      const why = `a hub serves one version of it, not ${other.version} and ${domain.version}`
+      throw new SyncError(
+        'DOMAIN_INVALID',
+        `domain ${domain.name} is given twice: ${why}; give the newest alone`,
+      )
+    }
+    byName.set(domain.name, domain)
+  }
+  return byName
 }
 
 function closing(): SyncError {

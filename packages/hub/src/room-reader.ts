@@ -16,6 +16,7 @@ import {
   type Seq,
 } from '@rejoin/core'
 import { type CatchUpSnapshot, type CatchUpSource } from './catch-up.ts'
+import { type OpenedLog } from './opening.ts'
 import { readCheckpoint } from './document.ts'
 import { readPage, rebuildAt, tagAt, type LogPage, type TagAt } from './log.ts'
 import { type Marks } from './marks.ts'
@@ -50,12 +51,10 @@ export class RoomReader implements CatchUpSource {
   async view(cursor: Cursor | null): Promise<LogView | null> {
     // The replica may have been at another hub of this store, which has read further. Where nobody has, the plan says so.
     if (cursor !== null) await this.#lookUntil(() => cursor.seq <= (this.head?.seq ?? 0))
-    await this.#room.opened()
-    const { head } = this
-    const range = this.#room.range
-    if (head === null || range === null) return null
+    const { marks, range } = await this.#opened()
+    const head = marks?.head ?? null
+    if (head === null) return null
     const checkpointSeq = range.checkpoint?.seq ?? null
-    const marks = this.#room.marks
     const found = await this.#tagAt(cursor, head)
     // Somebody may have trimmed since the room heard of it: the store's own answer says which floor it was read above.
     const floor = found.kind === 'gap' ? Math.max(range.floor, found.floor) : range.floor
@@ -119,6 +118,19 @@ export class RoomReader implements CatchUpSource {
   async reach(seq: Seq): Promise<void> {
     if (await this.#lookUntil(() => (this.head?.seq ?? 0) >= seq)) return
     throw this.#behind(seq)
+  }
+
+  /**
+   * What the open room knows, read in one turn: between two, somebody may find that it has to be opened anew.
+   * @throws SyncError why it cannot be opened
+   */
+  async #opened(): Promise<{ readonly marks: Marks | null; readonly range: OpenedLog }> {
+    for (let attempt = 1; attempt <= limits.storeAttemptsMax; attempt++) {
+      await this.#room.opened()
+      const { marks, range } = this.#room
+      if (range !== null) return { marks, range }
+    }
+    throw new SyncError('STORE_UNAVAILABLE', `${this.namespace}: its log is being read anew; try again`)
   }
 
   /**

@@ -187,6 +187,7 @@ export class Session implements Member {
             principal: this.#principal,
             domain,
             replica: hello.replica,
+            replicaVersion: hello.domainVersion,
           })
           break
         case 'Awareness':

@@ -47,6 +47,22 @@ export async function verifyNamespace(
   updates: CrdtUpdates,
   namespace: Namespace,
 ): Promise<VerifyReport> {
+  for (let attempt = 1; attempt < limits.storeAttemptsMax; attempt++) {
+    const report = await verifyOnce(store, updates, namespace)
+    if (report !== 'trimmed') return report
+  }
+  throw new SyncError(
+    'STORE_UNAVAILABLE',
+    `${namespace}: its log is trimmed as fast as it is read; try again`,
+  )
+}
+
+/** `trimmed`: what was to be read is gone, since the hub that runs has folded it meanwhile. */
+async function verifyOnce(
+  store: HubStore,
+  updates: CrdtUpdates,
+  namespace: Namespace,
+): Promise<VerifyReport | 'trimmed'> {
   const range = (await store.heads([namespace])).get(namespace)
   if (range === undefined) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
   const walk = new Walk(namespace)
@@ -54,11 +70,13 @@ export async function verifyNamespace(
   let at: Seq = range.floor
   for (let more = true; more;) {
     const page = await walk.guard(null, () => store.readTail(namespace, at, pageLimit))
-    if (page?.kind !== 'records') break
+    if (page?.kind === 'gap') return 'trimmed'
+    if (page === null) break
     for (const record of page.records) at = walk.record(record, at)
     more = page.more && page.records.length > 0
   }
-  if (at !== range.head) walk.fault(at, `the log ends at ${at}, its head is ${range.head}`)
+  // It may have grown meanwhile.
+  if (at < range.head) walk.fault(at, `the log ends at ${at}, its head is ${range.head}`)
   const digest =
     walk.faults.length > 0 ? null : await walk.guard(null, async () => updates.digest(walk.parts))
   return {
@@ -66,7 +84,7 @@ export async function verifyNamespace(
     records: walk.records,
     commits: walk.names.size,
     bytes: walk.bytes,
-    head: range.head,
+    head: at > range.head ? at : range.head,
     floor: range.floor,
     checkpointSeq: walk.covered?.seq ?? null,
     digest,

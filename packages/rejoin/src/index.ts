@@ -5,14 +5,28 @@ export { systemClock } from './wiring/system-clock.ts'
 export {
   defineDomain,
   Id,
+  limits,
   map,
   records,
   singleton,
   SyncError,
+  upcastOps,
+  type AnyOp,
+  type Commit,
   type Conflict,
   type Domain,
   type ErrorCode,
   type OpOf,
+  type RejectedCommit,
 } from '@rejoin/core'
-export { openReplica, type Replica } from '@rejoin/replica'
+export {
+  openReplica,
+  type Change,
+  type OutboxCommit,
+  type Receipt,
+  type Replica,
+  type ReplicaStatus,
+  type Resolution,
+  type SyncReport,
+} from '@rejoin/replica'
 export { intents } from '@rejoin/intents'

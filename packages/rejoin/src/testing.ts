@@ -21,7 +21,7 @@ export {
   type World,
 } from '@rejoin/testkit'
 
-export interface ConvergenceOptions extends Omit<Options, 'openWorld'> {
+export interface ConvergenceOptions extends Omit<Options, 'openWorld' | 'door'> {
   /** Adapters of your own in place of the defaults (stores in memory, Yjs, frames in memory); called for each story. */
   readonly ports?: () => Partial<WorldPorts>
 }
@@ -29,7 +29,9 @@ export interface ConvergenceOptions extends Omit<Options, 'openWorld'> {
 /**
  * Drives replicas of `domain` through offline phases, live sessions, broken connections, crashes, compaction, rebuilds and
  * refusals with ops drawn from `arbitraries`, and checks the rules of `docs/SPEC.md`.
- * @throws ConvergenceError naming the broken rules, the shortest story found that breaks them, and how to replay it.
+ * @throws ConvergenceError naming the broken rules, the shortest story found that breaks them, and how to replay it; or
+ * the ops of which no story ever made a commit.
+ * @throws SyncError INPUT_INVALID when `arbitraries` or `options` are not what they should be.
  */
 export function checkConvergence<D extends AnyDomain>(
   domain: D,
@@ -39,6 +41,7 @@ export function checkConvergence<D extends AnyDomain>(
   const { ports, ...rest } = options
   return check(domain, arbitraries, {
     ...rest,
+    door: checkConvergence,
     openWorld: (replicas, chance) => openEngineWorld(domain, replicas, chance, ports?.()),
   })
 }

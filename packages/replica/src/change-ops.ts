@@ -1,9 +1,10 @@
 /**
- * Changes told as ops, for apps that think in ops. A commit made here is told as its very ops; what came from elsewhere, or
- * by a reset, as `Restored` ops that say what readers see now, since the log carries bytes. Applied in order to an empty
- * replica of the domain they give the same reads; conflicts and orphans, which readers do not see, are not told.
+ * Changes told as ops, for apps that think in ops. A commit of the app's own ops is told as these; what came from elsewhere,
+ * by a reset, by undoing or by resolving as `Restored` ops that say what readers see now. Applied in order to an empty replica
+ * of the domain they give the same reads; conflicts and orphans, which readers do not see, are not told.
  */
 import {
+  isBuiltInOp,
   limits,
   utf8Length,
   type AnyDomain,
@@ -39,7 +40,9 @@ export function toldOps(
   domain: AnyDomain,
   { changes, registers, origin, commit }: Transaction,
 ): readonly AnyToldOps[] {
-  if (commit === null) return restoring(domain, changes).map((op) => ({ ops: [op], origin, id: null }))
+  // Built-in ops name registers, also such that are hidden here and would be refused elsewhere.
+  if (commit === null || areBuiltIn(commit.ops))
+    return restoring(domain, changes).map((op) => ({ ops: [op], origin, id: null }))
   // Rows that a commit brought to light without writing them follow from what is hidden here and need not be elsewhere.
   const written = new Set(registers.map(({ table, key }) => registerName(table, key)))
   const revealed = changes.filter(
@@ -47,6 +50,11 @@ export function toldOps(
   )
   const rest = restoring(domain, revealed).map((op) => ({ ops: [op], origin, id: null }))
   return [{ ops: commit.ops, origin, id: commit.id }, ...rest]
+}
+
+/** Whether these are the ops of an undo, a redo or a resolved conflict, of which the app has written none. */
+export function areBuiltIn(ops: readonly AnyOp[]): boolean {
+  return ops.every(({ type }) => isBuiltInOp(type))
 }
 
 /** These writes as ops that are small enough for a commit of their own. */

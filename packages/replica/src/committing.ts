@@ -4,6 +4,7 @@
  */
 import {
   canonicalOps,
+  checkWriters,
   HlcClock,
   limits,
   planWrites,
@@ -14,6 +15,7 @@ import {
   type Commit,
   type Counter,
   type Hlc,
+  type ParentRule,
   type ReplicaStep,
   type Write,
 } from '@rejoin/core'
@@ -40,7 +42,7 @@ export interface CommittingParts {
 
 /** What leads to a commit: a call of the app, which may put it in place of a rejected one; or undoing and redoing. */
 export type Occasion =
-  | { readonly kind: 'apply'; readonly instead: Counter | null }
+  | { readonly kind: 'apply'; readonly instead: Counter | null; readonly parents: ParentRule }
   | { readonly kind: UndoWay }
 
 interface Made {
@@ -71,8 +73,9 @@ export class Committing {
     const ops = canonicalOps(domain, input)
     const hlc = this.nextHlc()
     // What comes back under a row that somebody else removed meanwhile is an orphan, which can be restored or dropped.
-    const parents = occasion.kind === 'apply' ? 'required' : 'optional'
+    const parents = occasion.kind === 'apply' ? occasion.parents : 'optional'
     const planned = planWrites(domain, ops, memory.document, hlc, parents)
+    checkWriters(domain, ops, planned, hlc)
     if (planned.length > 0) checkCommitSize(ops, planned, memory.document)
     const made = planned.length === 0 ? null : this.#write(ops, planned, hlc, occasion)
     const forgotten = occasion.kind === 'apply' ? this.#forget(occasion.instead) : []

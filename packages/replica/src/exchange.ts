@@ -19,6 +19,7 @@ export class Exchange {
   readonly tally: Tally
   readonly #parts: SessionParts
   #session: SyncSession | null = null
+  #sessions = 0
   #last: Promise<unknown> = Promise.resolve()
   /** Of the channels before the present one. */
   #billBefore: Bill = { bytesUp: 0, bytesDown: 0 }
@@ -32,6 +33,11 @@ export class Exchange {
     return addBills(this.#billBefore, this.#session?.bill ?? { bytesUp: 0, bytesDown: 0 })
   }
 
+  /** How many sessions were begun. */
+  get sessions(): number {
+    return this.#sessions
+  }
+
   get caughtUp(): boolean {
     return this.#session?.caughtUp === true
   }
@@ -39,6 +45,11 @@ export class Exchange {
   /** A commit was saved: it can be sent. */
   poke(): void {
     this.#session?.push()
+  }
+
+  /** Says goodbye in the present session, if there is one. */
+  leave(): void {
+    this.#session?.leave()
   }
 
   sendAwareness(update: Uint8Array): void {
@@ -89,6 +100,7 @@ export class Exchange {
     signal.addEventListener('abort', leave)
     if (signal.aborted) leave()
     this.#session = session
+    this.#sessions++
     try {
       return await session.run()
     } finally {

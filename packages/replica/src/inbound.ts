@@ -90,7 +90,8 @@ export class Inbound {
 
   /** @throws SyncError REPLICA_TAKEN: then nothing of the catch-up that this ends may be taken. */
   checkCaughtUp(message: CaughtUp): void {
-    checkMark(this.#memory, message)
+    const { sentCounter, ackedCounter } = this.#connection.notes
+    checkMark(this.#memory, message, Math.max(sentCounter, ackedCounter))
   }
 
   /** Recorded before the first commit of that version can be. */
@@ -157,10 +158,11 @@ export class Inbound {
     this.#settle(settled)
     memory.ackedCounter = ackedCounter
     this.#connection.noteMark(ackedCounter)
-    memory.outbox.mendPrev(ackedCounter)
+    const mended = memory.outbox.mendPrev(ackedCounter)
     const moves = cursor !== null && !isCovered(memory.applied, cursor)
     const steps: ReplicaStep[] = []
     if (settled.length > 0) steps.push({ kind: 'settle', upTo: ackedCounter })
+    if (mended) steps.push(this.#outboxAsItIs())
     if (moves) steps.push({ kind: 'remote', updates: [], settled: [], cursor, hlc: memory.hlc.last })
     if (steps.length > 0) this.#advance(moves ? cursor : memory.applied, steps)
     return { ...broughtNothing, mustRebuild }
@@ -235,6 +237,12 @@ export class Inbound {
     throw unexpected(
       `the hub sent epoch ${cursor.epoch} without a reset; this replica stands in epoch ${epoch}`,
     )
+  }
+
+  #outboxAsItIs(): ReplicaStep {
+    const { outbox, document } = this.#memory
+    const commits = outbox.entries().map(({ commit }) => commit)
+    return { kind: 'recommit', clientId: document.clientId, outbox: commits, rejected: [] }
   }
 
   /** A late push of a dead connection may bring into the log what was refused meanwhile: then it is rejected no longer. */

@@ -16,6 +16,7 @@ export class LiveLoop {
   #stop: AbortController | null = null
   #waiting: AbortController | null = null
   #ended: Promise<void> = Promise.resolve()
+  #renewing = false
 
   constructor(exchange: Exchange, clock: Clock, dial: Dial) {
     this.#exchange = exchange
@@ -46,7 +47,13 @@ export class LiveLoop {
     this.#waiting?.abort()
   }
 
-  /** How each session ends. */
+  /** Leaves the present session and greets the hub anew at once: so that it tells what it has by now. */
+  renew(): void {
+    this.#renewing = true
+    this.#exchange.leave()
+  }
+
+  /** How each session ends, unless it is only renewed. */
   onEnd(listener: (end: SessionEnd) => void): () => void {
     return this.#ends.add(listener)
   }
@@ -61,6 +68,9 @@ export class LiveLoop {
       if (this.#progress() > before || lastedMs >= limits.reconnectMsMax) backoff.reset()
       if (end.kind === 'refused' && this.#stop === stop) this.#stop = null
       if (stop.signal.aborted) break
+      const renewed = this.#renewing && end.kind === 'done'
+      this.#renewing = false
+      if (renewed) continue
       this.#ends.tell(end)
       if (end.kind === 'refused') return
       await this.#wait(end, backoff, stop.signal)

@@ -14,6 +14,7 @@ import {
   type CrdtAwareness,
   type Dial,
   type OpOf,
+  type ParentRule,
   type Registers,
   type RejectedCommit,
   type ReplicaId,
@@ -21,9 +22,10 @@ import {
   type TablesReads,
 } from '@rejoin/core'
 import type { ChangeFeed } from './change-feed.ts'
-import { restoredOps } from './change-ops.ts'
+import { areBuiltIn, restoredOps } from './change-ops.ts'
 import { Committing } from './committing.ts'
 import type { Exchange } from './exchange.ts'
+import { checkListener } from './input.ts'
 import type { LiveLoop } from './live-loop.ts'
 import { isTooNew, knownRegistersOf, registersOf, tooNew, type ReplicaMemory } from './memory.ts'
 import { outboxCommit, type OutboxCommit } from './outbox.ts'
@@ -137,6 +139,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   }
 
   onStatus(listener: (status: ReplicaStatus) => void): () => void {
+    checkListener(listener)
     return this.#parts.connection.listen(() => listener(this.status))
   }
 
@@ -162,7 +165,9 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     if (ops !== undefined) return this.#apply(listOf(ops), counter)
     // Those of an older version as the present one says them; it may have nothing for them to do.
     const present = upcastOps(this.domain, commit.ops, commit.domainVersion)
-    if (present.length > 0) return this.#apply(present, counter)
+    // What undoing brought back may be an orphan by now, as it may be when it is recommitted.
+    const parents = areBuiltIn(present) ? 'optional' : 'required'
+    if (present.length > 0) return this.#apply(present, counter, parents)
     this.#forget(counter)
     return unchangedReceipt
   }
@@ -235,9 +240,9 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     return this.#committing.commit(restoredOps(entries), { kind: way })
   }
 
-  #apply(ops: readonly AnyOp[], instead: Counter | null = null): Receipt {
+  #apply(ops: readonly AnyOp[], instead: Counter | null = null, parents: ParentRule = 'required'): Receipt {
     this.#checkWritable()
-    return this.#committing.commit(ops, { kind: 'apply', instead })
+    return this.#committing.commit(ops, { kind: 'apply', instead, parents })
   }
 
   #rejectedCommit(counter: Counter): RejectedCommit {

@@ -17,6 +17,7 @@ import {
   type Cursor,
   type CrdtDocument,
   type Epoch,
+  type Hlc,
   type RejectedCommit,
   type ReplicaId,
   type ReplicaStep,
@@ -32,6 +33,8 @@ export class ReplicaMemory {
   readonly outbox: Outbox
   readonly hlc: HlcClock
   readonly rejected = new Map<Counter, RejectedCommit>()
+  /** Stamps of what was withdrawn in this run: where the log holds such a commit after all, a copy of this folder sent it. */
+  readonly withdrawn = new Map<Counter, Hlc>()
   /** Of this run alone. */
   readonly history = new UndoHistory()
   /** Changed only by `ChangeFeed.swap`, so that the app hears the difference. */
@@ -57,7 +60,7 @@ export class ReplicaMemory {
     for (const rejected of stored.rejected) this.rejected.set(rejected.commit.id.counter, rejected)
     this.hlc = new HlcClock(this.replica, stored.hlc)
     this.counter = stored.counter
-    this.ackedCounter = stored.outbox[0]?.prev ?? lastStanding(stored.counter, this.rejected)
+    this.ackedCounter = stored.outbox[0]?.prev ?? lastStanding(stored, this.rejected)
     this.applied = stored.cursor
     this.cursor = stored.cursor
     this.domainVersion = newestVersion(stored.outbox, stored.identity.domainVersion)
@@ -149,11 +152,14 @@ export function freshClientId(clock: Clock, taken: ClientId | null): ClientId {
 }
 
 /**
- * With an empty outbox every counter given was acknowledged or rejected. A rejected one that the app has discarded is not
- * known here any more; the hub's next `CaughtUp` puts that right.
+ * With an empty outbox every counter given was acknowledged, rejected or, where it was never sent, withdrawn. A rejected one
+ * that the app has discarded is not known here any more; the hub's next `CaughtUp` puts that right.
  */
-function lastStanding(counter: Counter, rejected: ReadonlyMap<Counter, RejectedCommit>): Counter {
-  let standing = counter
+function lastStanding(
+  { counter, notes }: StoredReplica,
+  rejected: ReadonlyMap<Counter, RejectedCommit>,
+): Counter {
+  let standing = Math.min(counter, notes.sentCounter)
   while (rejected.has(standing)) standing--
   return standing
 }

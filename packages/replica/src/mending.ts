@@ -110,8 +110,12 @@ export class Mending {
       case 'awaitReset':
         this.#awaitsReset = true
         return null
-      case 'reconnect':
-        return { kind: 'failed', error: errorOf(plan.refusal), waitMs: plan.refusal.retryAfterMs }
+      case 'reconnect': {
+        const [refusal, waitMs] = [errorOf(plan.refusal), plan.refusal.retryAfterMs]
+        // What it said at once came before the hub's mark: with that known, the next round says it right.
+        if (this.#channel.oneShot) return { kind: 'done', refusal, waitMs }
+        return { kind: 'failed', error: refusal, waitMs }
+      }
       case 'rebuild':
         await this.#rebuild(plan.rejected)
         return plan.later === null ? null : this.#sitOut(plan.later)

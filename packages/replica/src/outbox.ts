@@ -167,15 +167,15 @@ export class Outbox {
     this.#entries.set(commit.id.counter, { ...entry, commit, stage: 'acked', bytes: commitBytes(commit) })
   }
 
-  /** The hub's mark names the commit before the first that it lacks. */
-  mendPrev(mark: Counter): void {
+  /** The hub's mark names the commit before the first that it lacks. Returns whether that was not what it said. */
+  mendPrev(mark: Counter): boolean {
     for (const [counter, entry] of this.#entries) {
       if (entry.stage === 'acked') continue
-      if (entry.commit.prev !== mark) {
-        this.#entries.set(counter, { ...entry, commit: { ...entry.commit, prev: mark } })
-      }
-      return
+      if (entry.commit.prev === mark) return false
+      this.#entries.set(counter, { ...entry, commit: { ...entry.commit, prev: mark } })
+      return true
     }
+    return false
   }
 
   /** Nobody will hear of these in this run any more. */

@@ -56,7 +56,7 @@ export interface Replica<D extends AnyDomain> {
   conflicts(): readonly Conflict[]
   /**
    * Settles a conflict by a `Resolved` or `Restored` op.
-   * @throws SyncError INPUT_INVALID when the choice does not fit, or what `apply` throws.
+   * @throws SyncError INPUT_INVALID or KEY_INVALID when the choice does not fit the conflict, or what `apply` throws.
    */
   resolve(conflict: Conflict, resolution: Resolution): Receipt
   /** Hears changes: all, those of a part, or those of a value selected from the tables. */
@@ -64,7 +64,7 @@ export interface Replica<D extends AnyDomain> {
   /** Hears the same changes as ops. */
   readonly onOps: OnOps<D>
   readonly status: ReplicaStatus
-  /** Called with the status whenever something in it may have changed. */
+  /** Called with the status whenever something in it may have changed. @throws SyncError INPUT_INVALID for no function. */
   onStatus(listener: (status: ReplicaStatus) => void): () => void
   /** Commits not yet acknowledged and back in the base, in counter order, each with its stage. */
   readonly outbox: readonly OutboxCommit[]
@@ -74,7 +74,7 @@ export interface Replica<D extends AnyDomain> {
   discard(counter: Counter): Promise<void>
   /**
    * Applies a rejected commit's ops anew, or `ops` in their place, and forgets it. Ops of an older version of the domain
-   * are brought up to date first.
+   * are brought up to date first. What undid something may come back as an orphan, as by `undo`.
    * @throws SyncError INPUT_INVALID when there is no such commit, or what `apply` throws.
    */
   resubmit(counter: Counter, ops?: OpOf<D> | readonly OpOf<D>[]): Receipt

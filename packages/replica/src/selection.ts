@@ -1,5 +1,6 @@
 /** Parts of the tables that a subscriber may pick, typed by the domain, and the changes that are then told. */
 import {
+  checkKey,
   layoutOf,
   placeOf,
   rowParts,
@@ -7,9 +8,12 @@ import {
   type AnyDomain,
   type FieldsOf,
   type KeyOf,
+  type KeyParts,
   type PrefixOf,
+  type TableLayout,
 } from '@rejoin/core'
 import type { Change } from './changes.ts'
+import { plainFields } from './input.ts'
 import { prefixInterest, registerInterest, type Interest } from './interests.ts'
 
 /**
@@ -50,30 +54,77 @@ export type ChangeIn<D extends AnyDomain, P extends Part<D>> = Extract<
     : { readonly table: P['table'] }
 >
 
-/** A part whose domain is not known to the compiler here. */
-export interface AnyPart {
+/** A part whose domain is not known here: what it names is checked. */
+interface NamedPart {
   readonly table: string
-  readonly key?: unknown
-  readonly prefix?: unknown
-  readonly field?: string
+  readonly key: unknown
+  readonly prefix: unknown
+  readonly field: string | undefined
 }
 
-/** @throws SyncError TABLE_UNKNOWN or KEY_INVALID for a part that the domain does not have; INPUT_INVALID. */
-export function partInterests(domain: AnyDomain, part: AnyPart): readonly Interest[] {
-  const { table, key, prefix, field } = part
+/**
+ * @param part whatever the app has handed over.
+ * @throws SyncError TABLE_UNKNOWN or KEY_INVALID for a part that the domain does not have; INPUT_INVALID for what is none.
+ */
+export function partInterests(domain: AnyDomain, part: unknown): readonly Interest[] {
+  const { table, key, prefix, field } = namedPart(part)
   const layout = layoutOf(domain, table)
-  if (key !== undefined && prefix !== undefined) {
-    throw new SyncError('INPUT_INVALID', `a part of ${table} has a key or a prefix, not both`)
+  if (field !== undefined) return [registerInterest(table, fieldRegister(layout, key, field))]
+  if (key !== undefined) {
+    const row = rowOf(layout, key)
+    return [registerInterest(table, row), prefixInterest(table, row)]
   }
-  if (field !== undefined) {
-    const register = [...rowParts(key ?? []), field]
-    placeOf(layout, register)
-    return [registerInterest(table, register)]
-  }
-  if (key === undefined && prefix === undefined) return [prefixInterest(table, [])]
-  const start = rowParts(key ?? prefix)
-  if (key !== undefined && placeOf(layout, start).field !== null) {
-    throw new SyncError('KEY_INVALID', `${JSON.stringify(key)} is no key of table ${table}`, { path: 'key' })
-  }
-  return [registerInterest(table, start), prefixInterest(table, start)]
+  const start = prefix === undefined ? [] : startOf(layout, prefix)
+  // The start of a key may be all of it.
+  return start.length === 0
+    ? [prefixInterest(table, [])]
+    : [registerInterest(table, start), prefixInterest(table, start)]
+}
+
+const partNames: ReadonlySet<string> = new Set(['table', 'key', 'prefix', 'field'])
+
+function namedPart(part: unknown): NamedPart {
+  const fields = plainFields({ name: 'part', example: "{ table: 'lists' }" }, part)
+  const { table, key, prefix, field } = fields
+  const strange = Object.keys(fields).find((name) => !partNames.has(name))
+  if (strange !== undefined)
+    throw invalid(`a part has a table, a key, a prefix or a field, and no ${JSON.stringify(strange)}`)
+  if (typeof table !== 'string') throw invalid("a part has the name of a table, such as { table: 'lists' }")
+  if (prefix !== undefined && key !== undefined)
+    throw invalid(`a part of ${table} has a key or a prefix, not both`)
+  if (prefix !== undefined && field !== undefined)
+    throw invalid(`a part of ${table} has a prefix or a field, not both`)
+  if (field !== undefined && typeof field !== 'string')
+    throw invalid(`a field of ${table} is named by a string`)
+  return { table, key, prefix, field }
+}
+
+function fieldRegister(layout: TableLayout, key: unknown, field: string): KeyParts {
+  if (key === undefined && layout.table.kind !== 'singleton')
+    throw invalid(`a field of ${layout.name} is one of a row: give the row's key too`)
+  const row = key === undefined ? [] : rowOf(layout, key)
+  return [...placeOf(layout, [...row, field]).row, field]
+}
+
+function rowOf(layout: TableLayout, key: unknown): KeyParts {
+  const row = checkKey(rowParts(key))
+  if (placeOf(layout, row).field === null) return row
+  throw noKey(`${JSON.stringify(key)} is no key of table ${layout.name}`)
+}
+
+function startOf({ name, keyLength }: TableLayout, prefix: unknown): KeyParts {
+  const start = rowParts(prefix)
+  if (start.length > keyLength)
+    throw noKey(
+      `a key of table ${name} has ${keyLength} parts, so none starts with ${JSON.stringify(prefix)}`,
+    )
+  return start.length === 0 ? start : checkKey(start, 'prefix')
+}
+
+function noKey(why: string): SyncError {
+  return new SyncError('KEY_INVALID', why, { path: 'key' })
+}
+
+function invalid(why: string): SyncError {
+  return new SyncError('INPUT_INVALID', why)
 }

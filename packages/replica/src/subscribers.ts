@@ -4,12 +4,14 @@ import { toldOps, type AnyToldOps, type ToldOps } from './change-ops.ts'
 import type { ChangeFeed, Subscriber } from './change-feed.ts'
 import type { AnyChange, Change } from './changes.ts'
 import type { Interest } from './interests.ts'
+import { checkListener } from './input.ts'
 import { callApp } from './listeners.ts'
 import { isSameSelected, SelectedValue } from './selected-value.ts'
-import { partInterests, type AnyPart, type ChangeIn, type Part } from './selection.ts'
+import { partInterests, type ChangeIn, type Part } from './selection.ts'
 
 type AnyTables = TablesReads<AnyDomain['tables']>
 
+/** Each throws SyncError INPUT_INVALID for a listener that is no function. */
 export interface Subscribe<D extends AnyDomain> {
   /** Hears what readers see differently: once per transaction, net, and after it. */
   (listener: (changes: readonly Change<D>[]) => void): () => void
@@ -21,19 +23,22 @@ export interface Subscribe<D extends AnyDomain> {
   <V>(select: (tables: TablesReads<D['tables']>) => V, listener: (value: V, before: V) => void): () => void
   /**
    * Hears what readers see differently of a part: a table, a row, the rows under a prefix, or a field.
-   * @throws SyncError TABLE_UNKNOWN or KEY_INVALID for a part that the domain does not have.
+   * @throws SyncError TABLE_UNKNOWN or KEY_INVALID for a part that the domain does not have; INPUT_INVALID for what is none.
    */
   <const P extends Part<D>>(part: P, listener: (changes: readonly ChangeIn<D, P>[]) => void): () => void
 }
 
 /**
- * Hears each transaction as ops, for another store or a log of the app: a commit made here as its very ops, anything else as
- * `Restored` ops of what readers now see. Called more than once where they do not fit into one commit.
+ * Hears each transaction as ops, for another store or a log of the app: a commit of the app's own ops as these, anything else
+ * (others' commits, resets, undo and redo, resolved conflicts) as `Restored` ops of what readers now see, if they see a
+ * difference. Called more than once where they do not fit into one commit.
+ * @throws SyncError INPUT_INVALID for a listener that is no function.
  */
 export type OnOps<D extends AnyDomain> = (listener: (told: ToldOps<D>) => void) => () => void
 
 type AnyListener = (changes: readonly AnyChange[]) => void
 type AnySelect = (tables: AnyTables) => unknown
+type ValueListener = (value: unknown, before: unknown) => void
 
 /** What is told are the very tables, rows and ops of the domain that the types are inferred from. */
 export function subscribeOf<D extends AnyDomain>(
@@ -41,21 +46,23 @@ export function subscribeOf<D extends AnyDomain>(
   feed: ChangeFeed,
   registers: Registers,
 ): Subscribe<D> {
-  const subscribe = (
-    what: AnyListener | AnySelect | AnyPart,
-    listener?: AnyListener & ((value: unknown, before: unknown) => void),
-  ): (() => void) => {
-    if (listener === undefined) return subscribeToAll(feed, what as AnyListener)
-    if (typeof what === 'function') {
-      return subscribeToValue(feed, domain, registers, what as AnySelect, listener)
-    }
-    return subscribeToPart(feed, partInterests(domain, what), listener)
+  const subscribe = (...given: [AnyListener] | [AnySelect, ValueListener] | [object, AnyListener]) => {
+    const [what, listener] = given
+    if (given.length === 1 && typeof what === 'function') return subscribeToAll(feed, what as AnyListener)
+    const interests = typeof what === 'function' ? null : partInterests(domain, what)
+    checkListener(listener)
+    return interests === null
+      ? subscribeToValue(feed, domain, registers, what as AnySelect, listener as ValueListener)
+      : subscribeToPart(feed, interests, listener as AnyListener)
   }
   return subscribe as unknown as Subscribe<D>
 }
 
 export function onOpsOf<D extends AnyDomain>(domain: D, feed: ChangeFeed): OnOps<D> {
-  return (listener) => subscribeToOps(feed, domain, listener as unknown as (told: AnyToldOps) => void)
+  return (listener) => {
+    checkListener(listener)
+    return subscribeToOps(feed, domain, listener as unknown as (told: AnyToldOps) => void)
+  }
 }
 
 /** Hears whatever readers see differently. */

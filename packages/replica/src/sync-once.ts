@@ -1,6 +1,7 @@
 /**
  * `syncOnce`: exchange until the commits of this moment are settled and the replica has caught up. While live mode is on it
- * waits for that instead of opening a second session; calls that overlap share one exchange.
+ * waits for that instead of opening a second session beside it, and then has the hub greeted anew, to hear what it has by
+ * now; calls that overlap share one exchange.
  */
 import {
   limits,
@@ -121,11 +122,21 @@ export class SyncOnce {
 
   async #awaitLive(live: LiveLoop, goal: Counter): Promise<void> {
     const over = new AbortController()
+    // What a session that was begun before heard may be old by now.
+    const before = this.#exchange.sessions
+    let renewed = false
+    this.#exchange.tally.welcome = null
     const outcome = new Promise<SyncError | null>((resolve) => {
       const look = (): void => {
         if (!this.#exchange.caughtUp) return
-        if (!this.#outbox.hasUpTo(goal)) resolve(null)
-        else if (this.#held() !== null) resolve(this.#held())
+        if (this.#outbox.hasUpTo(goal)) {
+          if (this.#held() !== null) resolve(this.#held())
+        } else if (this.#exchange.sessions > before) {
+          resolve(null)
+        } else if (!renewed) {
+          renewed = true
+          live.renew()
+        }
       }
       const stopListening = this.#connection.listen(look)
       const stopEnds = live.onEnd((end) => {

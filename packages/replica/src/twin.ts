@@ -7,11 +7,17 @@ import { SyncError, type CaughtUp, type Counter, type Crdt, type Hlc, type TailC
 import type { ReplicaMemory } from './memory.ts'
 import type { OutboxEntry } from './outbox.ts'
 
-/** @throws SyncError REPLICA_TAKEN where the hub's mark of us is not a commit that was made here. */
-export function checkMark(memory: ReplicaMemory, { ackedCounter, ackedHlc }: CaughtUp): void {
+/**
+ * @param known up to which counter our commits may be at a hub: sent, or acknowledged.
+ * @throws SyncError REPLICA_TAKEN where the hub's mark of us is not a commit that was made here; or one that was withdrawn,
+ * so that nobody can tell any more.
+ */
+export function checkMark(memory: ReplicaMemory, { ackedCounter, ackedHlc }: CaughtUp, known: Counter): void {
   if (ackedCounter > memory.counter) throw taken(memory, ackedCounter)
   const ours = stampOf(memory, ackedCounter)
-  if (ours !== null && ackedHlc !== null && ours !== ackedHlc) throw taken(memory, ackedCounter)
+  if (ours === null ? ackedCounter > known : ackedHlc !== null && ours !== ackedHlc) {
+    throw taken(memory, ackedCounter)
+  }
 }
 
 /** @throws SyncError REPLICA_TAKEN where the log holds a commit under our id that was not made here. */
@@ -43,7 +49,7 @@ function isSame(own: OutboxEntry | undefined, update: Uint8Array): boolean {
 /** The stamp of a commit that is still here. */
 function stampOf(memory: ReplicaMemory, counter: Counter): Hlc | null {
   const commit = memory.outbox.get(counter)?.commit ?? memory.rejected.get(counter)?.commit
-  return commit?.hlc ?? null
+  return commit?.hlc ?? memory.withdrawn.get(counter) ?? null
 }
 
 /** All entries of a commit carry its stamp. */

@@ -9,6 +9,7 @@ import {
   limits,
   readRegister,
   sameValue,
+  utf8Length,
   type AnyDomain,
   type Counter,
   type Hlc,
@@ -56,6 +57,9 @@ export function undoStep(
     }),
   }
 }
+
+/** What an entry takes beside table, key and value, at most. */
+const ENTRY_BYTES = 64
 
 export class UndoHistory {
   /** Oldest first. */
@@ -146,8 +150,15 @@ export class UndoHistory {
     }
   }
 
-  /** At the bound the oldest can no longer be undone. */
+  /**
+   * At the bound the oldest can no longer be undone. What no one commit could give back ends the history: to go on behind
+   * it would undo something else than the last thing done.
+   */
   #push(way: UndoWay, step: UndoStep): void {
+    if (isTooLarge(step)) {
+      this.#steps[way] = []
+      return
+    }
     const steps = this.#steps[way]
     steps.push(step)
     let writes = steps.reduce((sum, each) => sum + each.writes.length, 0)
@@ -155,6 +166,17 @@ export class UndoHistory {
       writes -= steps.shift()?.writes.length ?? 0
     }
   }
+}
+
+/** A commit that gives it all back would say every value twice: in its op and in its update. */
+function isTooLarge({ writes }: UndoStep): boolean {
+  if (writes.length > limits.updateEntriesMax) return true
+  let bytes = 0
+  for (const { table, key, before } of writes) {
+    bytes += ENTRY_BYTES + table.length + utf8Length(JSON.stringify([key, before[0]?.value ?? null]))
+    if (2 * bytes > limits.commitBytesMax) return true
+  }
+  return false
 }
 
 /** The entries that give back what a commit found, where the document holds what it left and that reads differently. */

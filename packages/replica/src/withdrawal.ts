@@ -40,6 +40,19 @@ export async function withdraw(
   counter: Counter,
   closing: AbortSignal,
 ): Promise<void> {
+  try {
+    await takeBack(parts, counter, closing)
+  } catch (cause) {
+    if (!closing.aborted) throw cause
+    // Whatever a store that may be closed too has said.
+    const why = `the replica of ${parts.namespace} was closed before it was saved that commit ${counter} is withdrawn`
+    throw new SyncError('REPLICA_CLOSED', `${why}: look for it in the outbox when it is open again`, {
+      cause,
+    })
+  }
+}
+
+async function takeBack(parts: WithdrawalParts, counter: Counter, closing: AbortSignal): Promise<void> {
   checkWithdrawable(parts, counter)
   const base = await readBase(parts, closing)
   checkWithdrawable(parts, counter)
@@ -55,6 +68,8 @@ export async function withdraw(
   const { document, outbox, failed } = recommit(crdt, domain, clientId, base, entries, mark, out)
 
   const message = `commit ${counter} of ${parts.namespace} was withdrawn before it was sent`
+  const stamp = memory.outbox.get(counter)?.commit.hlc
+  if (stamp !== undefined) memory.withdrawn.set(counter, stamp)
   memory.takeOut(counter, new SyncError('WITHDRAWN', message))
   memory.replaceOutbox(outbox, failed)
   feed.swap(document, 'local')
@@ -79,14 +94,14 @@ function checkWithdrawable({ memory, connection, namespace }: WithdrawalParts, c
 
 /** The acknowledged base as memory has it too. */
 async function readBase(
-  { memory, writes, store, namespace }: WithdrawalParts,
+  { memory, writes, store }: WithdrawalParts,
   closing: AbortSignal,
 ): Promise<readonly Uint8Array[]> {
   for (;;) {
     const { applied } = memory
     await writes.flush()
     const stored = await store.load()
-    if (closing.aborted) throw new SyncError('REPLICA_CLOSED', `the replica of ${namespace} is closed`)
+    closing.throwIfAborted()
     // Whatever changes the base brings a cursor of its own. It ends: once caught up, everything here counts as sent.
     if (memory.applied === applied) return stored?.base ?? []
   }

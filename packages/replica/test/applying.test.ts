@@ -113,6 +113,59 @@ describe('applying ops', () => {
   })
 })
 
+describe('resolving', () => {
+  const concurrent = { kind: 'concurrent', table: 'lists', key: ['a'], field: 'title', choices: [] } as const
+  const orphan = { ...concurrent, kind: 'orphan', parent: { table: 'lists', key: ['a'] } } as const
+  const hostile = {
+    get kind(): never {
+      throw new TypeError('no')
+    },
+  }
+
+  test.each<[string, unknown, unknown, string]>([
+    // It would remove the title.
+    ['no choice', concurrent, { kind: 'choose', value: undefined }, 'INPUT_INVALID'],
+    ['no choice at all', concurrent, { kind: 'choose' }, 'INPUT_INVALID'],
+    ['a choice that the schema refuses', concurrent, { kind: 'choose', value: 7 }, 'VALUE_INVALID'],
+    ['a choice that is no JSON', concurrent, { kind: 'choose', value: () => 'x' }, 'INPUT_INVALID'],
+    ['no resolution', concurrent, undefined, 'INPUT_INVALID'],
+    ['a resolution of no kind', concurrent, {}, 'INPUT_INVALID'],
+    ['a resolution of another kind', concurrent, { kind: 'toString' }, 'INPUT_INVALID'],
+    ['a resolution that throws', concurrent, hostile, 'INPUT_INVALID'],
+    ['a resolution that does not fit', concurrent, { kind: 'drop' }, 'INPUT_INVALID'],
+    ['no conflict', undefined, { kind: 'drop' }, 'INPUT_INVALID'],
+    ['a conflict without a key', { kind: 'orphan', table: 'lists' }, { kind: 'drop' }, 'INPUT_INVALID'],
+    ['a conflict of no kind', { ...orphan, kind: 'other' }, { kind: 'drop' }, 'INPUT_INVALID'],
+    ['a conflict that throws', hostile, { kind: 'drop' }, 'INPUT_INVALID'],
+    ['a conflict of no table', { ...orphan, table: 'nope' }, { kind: 'drop' }, 'INPUT_INVALID'],
+    ['a conflict of no field', { ...orphan, field: 'size' }, { kind: 'drop' }, 'KEY_INVALID'],
+    [
+      'a conflict of a key in a field’s place',
+      { ...orphan, key: ['a', 'title'], field: null },
+      { kind: 'drop' },
+      'INPUT_INVALID',
+    ],
+    ['a conflict of a longer key', { ...orphan, key: ['a', 'b'] }, { kind: 'drop' }, 'KEY_INVALID'],
+    ['a conflict of no text', { ...orphan, key: [7] }, { kind: 'drop' }, 'INPUT_INVALID'],
+  ])('with %s is refused, and nothing is written', async (_, conflict, resolution, code) => {
+    const replica = await openTodo()
+    replica.apply(listAdded('a'))
+    const bytes = bytesOf(replica)
+    expect(() => replica.resolve(conflict as never, resolution as never)).toThrow(
+      expect.objectContaining({ name: 'SyncError', code }),
+    )
+    expect(bytesOf(replica)).toBe(bytes)
+    expect(replica.outbox).toHaveLength(1)
+  })
+
+  test('with a value of one’s own that the schema allows sets it', async () => {
+    const replica = await openTodo()
+    replica.apply(listAdded('a'))
+    replica.resolve(concurrent, { kind: 'choose', value: 'mine' })
+    expect(replica.tables.lists.get('a')).toEqual({ title: 'mine' })
+  })
+})
+
 describe('while the store fails', () => {
   test('memory stays the truth, status says so, and everything is written in one batch later', async () => {
     const store = new ShakyStore()

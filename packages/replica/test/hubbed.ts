@@ -85,6 +85,11 @@ export class HubbedWorld {
     for (let round = 0; round < 3; round++) await this.sync(...replicas)
   }
 
+  /** The log is folded, and only its newest commit stays. */
+  async checkpoint(): Promise<void> {
+    await this.finish(this.#hub.checkpoint('home'))
+  }
+
   /** A new epoch. */
   async rebuild(): Promise<void> {
     await rebuildNamespace(this.#store, yjsCrdt.updates, 'home', this.clock)

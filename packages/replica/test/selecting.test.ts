@@ -155,12 +155,53 @@ describe('a part', () => {
     [{ table: 'items', key: ['a'] }, 'KEY_INVALID'],
     [{ table: 'lists', key: ['a', 'title'] }, 'KEY_INVALID'],
     [{ table: 'lists', key: 'a', field: 'size' }, 'KEY_INVALID'],
+    [{ table: 'lists', key: [] }, 'KEY_INVALID'],
+    [{ table: 'lists', key: 7 }, 'KEY_INVALID'],
+    [{ table: 'items', key: ['a', 7] }, 'KEY_INVALID'],
+    [{ table: 'items', key: ['a\u0000x'] }, 'KEY_INVALID'],
+    [{ table: 'items', key: ['a', 'x'], field: 'text' }, 'KEY_INVALID'],
+    [{ table: 'settings', key: 'owner' }, 'KEY_INVALID'],
+    [{ table: 'items', prefix: ['a', 'x', 'y'] }, 'KEY_INVALID'],
+    [{ table: 'items', prefix: ['a\u0000x'] }, 'KEY_INVALID'],
+    [{ table: 'settings', prefix: ['owner'] }, 'KEY_INVALID'],
     [{ table: 'items', key: ['a', 'x'], prefix: ['a'] }, 'INPUT_INVALID'],
+    // It would be the row with the key "title".
+    [{ table: 'lists', field: 'title' }, 'INPUT_INVALID'],
+    [{ table: 'lists', key: ['a', 'title'], field: 'title' }, 'KEY_INVALID'],
+    [{ table: 'lists', prefix: ['a'], field: 'title' }, 'INPUT_INVALID'],
+    [{ table: 'lists', key: 'a', field: 7 }, 'INPUT_INVALID'],
+    [{ table: 'lists', keys: 'a' }, 'INPUT_INVALID'],
+    [{}, 'INPUT_INVALID'],
+    [{ table: 7 }, 'INPUT_INVALID'],
+    ['lists', 'INPUT_INVALID'],
+    [null, 'INPUT_INVALID'],
+    [undefined, 'INPUT_INVALID'],
+    [['lists'], 'INPUT_INVALID'],
   ])('that the domain does not have is refused: %j', async (part, code) => {
     const replica = await openTodo()
     expect(() => replica.subscribe(part as never, () => {})).toThrow(
-      expect.objectContaining<Partial<SyncError>>({ code: code as SyncError['code'] }),
+      expect.objectContaining<Partial<SyncError>>({ name: 'SyncError', code: code as SyncError['code'] }),
     )
+  })
+
+  test('that throws when it is read is refused, and one whose names are undefined is a table', async () => {
+    const replica = await openTodo()
+    const hostile = {
+      get table(): string {
+        throw new TypeError('no')
+      },
+    }
+    const { proxy, revoke } = Proxy.revocable({ table: 'lists' }, {})
+    revoke()
+    for (const part of [hostile, proxy]) {
+      expect(() => replica.subscribe(part as never, () => {})).toThrow(
+        expect.objectContaining({ code: 'INPUT_INVALID' }),
+      )
+    }
+    let heard = 0
+    replica.subscribe({ table: 'lists', key: undefined, field: undefined } as never, () => heard++)
+    replica.apply(listAdded('a'))
+    expect(heard).toBe(1)
   })
 
   test('has a type that knows the table', async () => {
@@ -427,6 +468,31 @@ describe('a selected value', () => {
     ).toThrow(/return \[\.\.\.rows\]/)
   })
 })
+
+describe('a listener', () => {
+  test.each<[string, (replica: Untyped) => unknown]>([
+    ['of a part', (replica) => replica.subscribe({ table: 'lists' })],
+    ['of a part, a number', (replica) => replica.subscribe({ table: 'lists' }, 7)],
+    ['of a value', (replica) => replica.subscribe(() => 1, undefined)],
+    ['of everything', (replica) => replica.subscribe()],
+    ['of everything, a number', (replica) => replica.subscribe(7)],
+    ['of ops', (replica) => replica.onOps()],
+    ['of everything, an object', (replica) => replica.subscribe(() => 1, Object.create(null))],
+    ['of the status', (replica) => replica.onStatus()],
+  ])('that is none is refused at once, not when there is something to tell: %s', async (_, subscribe) => {
+    const replica = await openTodo()
+    const thrown = await uncaughtIn(() => {
+      expect(() => subscribe(replica as unknown as Untyped)).toThrow(
+        expect.objectContaining({ name: 'SyncError', code: 'INPUT_INVALID' }),
+      )
+      replica.apply(listAdded('a'))
+    })
+    expect(thrown).toEqual([])
+  })
+})
+
+/** As an app without types calls it. */
+type Untyped = Record<'subscribe' | 'onOps' | 'onStatus', (...args: unknown[]) => unknown>
 
 describe('while it is told', () => {
   test('a listener may end its own and others’ subscriptions', async () => {

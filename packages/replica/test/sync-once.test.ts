@@ -168,6 +168,21 @@ describe('one exchange', () => {
     expect(code).toBe('TIMED_OUT')
   })
 
+  test('while live and caught up greets anew, so that what others have pushed is here when it resolves', async () => {
+    const { hub, replica, peer } = await offline(false)
+    replica.connect()
+    const line = await hub.line(0)
+    line.say(welcome('unknown'), caughtUp(null))
+    await until('live', () => replica.status.state === 'live')
+    const report = replica.syncOnce()
+    const again = await hub.line(1)
+    again.say(welcome('tail'), tail(cursor(1), peer.commit(listAdded('x'))), caughtUp(cursor(1)))
+    expect(await report).toMatchObject({ pulled: 1, applied: 1, path: 'tail' })
+    expect(replica.tables.lists.has('x')).toBe(true)
+    expect(replica.status.state).toBe('live')
+    expect(hub.lines).toHaveLength(2)
+  })
+
   test('while live ends when live mode does', async () => {
     const { hub, replica } = await offline(false)
     replica.connect()

@@ -5,6 +5,7 @@ import { MapReplicaStore, VirtualClock } from '@rejoin/testkit'
 import { describe, expect, test } from 'vitest'
 import { HubbedWorld, seenBy } from './hubbed.ts'
 import {
+  ack,
   bytesOf,
   caughtUp,
   cursor,
@@ -245,17 +246,6 @@ describe('undo', () => {
     for (; replica.canUndo; undone++) replica.undo()
     expect([undone, title(replica)]).toEqual([limits.undoCommitsMax, '4'])
   })
-
-  test('that does not fit is refused, and nothing is forgotten', async () => {
-    const replica = await openTodo()
-    replica.apply(listAdded('a'))
-    for (let i = 0; i < 45; i++) replica.apply(itemSet('a', `i${i}`, 'x'.repeat(99_000)))
-    replica.apply(listRemoved('a'))
-    const bytes = bytesOf(replica)
-    expect(() => replica.undo()).toThrow(expect.objectContaining({ code: 'COMMIT_TOO_LARGE' }))
-    expect(bytesOf(replica)).toBe(bytes)
-    expect(replica.canUndo).toBe(true)
-  })
 })
 
 describe('a refused commit', () => {
@@ -285,6 +275,34 @@ describe('a refused commit', () => {
     expect(title(replica, 'x')).toBe('kept')
   })
 
+  test('that undid something is submitted again as it was, also where its parent is gone by now', async () => {
+    const clock = new VirtualClock(1)
+    const hub = new ScriptedHub(clock)
+    const replica = await openTodo({ clock, dial: hub.dial })
+    const line = await hub.line(0)
+    const peer = new Peer(clock)
+    line.say(welcome('tail'), tail(cursor(1), peer.commit(listAdded('x'))), caughtUp(cursor(1)))
+    await until('live', () => replica.status.cursor?.seq === 1)
+    replica.apply(itemSet('x', 'i', 'milk'))
+    replica.apply({ type: 'ItemRemoved', list: 'x', item: 'i' })
+    replica.undo()
+    await line.next('Push')
+    line.say(tail(cursor(2), peer.commit(listRemoved('x'))))
+    line.say(ack(1), ack(2), refused(3, 'ENTRY_UNEXPLAINED'))
+    await until('rejected', () => replica.rejected.length === 1 && !replica.tables.lists.has('x'))
+    expect(replica.conflicts()).toEqual([])
+    const told: unknown[] = []
+    replica.onOps((each) => told.push(each))
+    expect(replica.resubmit(3).kind).toBe('commit')
+    expect(replica.conflicts()).toMatchObject([{ kind: 'orphan', key: ['x', 'i'] }])
+    // Readers see nothing of it.
+    expect([replica.rejected, told]).toEqual([[], []])
+    // An op of the app still belongs under a row, in place of a rejected one too.
+    expect(() => replica.apply(itemSet('x', 'i'))).toThrow(
+      expect.objectContaining({ code: 'PARENT_MISSING' }),
+    )
+  })
+
   test('alone leaves nothing to undo', async () => {
     const { replica, line } = await live()
     replica.apply([titled('x', 'refused'), listAdded('y')])
@@ -296,4 +314,19 @@ describe('a refused commit', () => {
     replica.undo()
     expect(title(replica, 'x')).toBe('theirs')
   })
+})
+
+test('[14] what no one commit could give back ends the history, and what is done after it can be undone', async () => {
+  const replica = await openTodo()
+  replica.apply(listAdded('a', 'one'))
+  replica.apply(listAdded('big'))
+  for (let i = 0; i < 45; i++) replica.apply(itemSet('big', `i${i}`, 'x'.repeat(99_000)))
+  replica.apply(listRemoved('big'))
+  const bytes = bytesOf(replica)
+  expect(replica.canUndo).toBe(false)
+  expect(replica.undo().kind).toBe('unchanged')
+  expect(bytesOf(replica)).toBe(bytes)
+  replica.apply(titled('a', 'two'))
+  replica.undo()
+  expect(title(replica)).toBe('one')
 })

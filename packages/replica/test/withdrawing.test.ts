@@ -290,6 +290,20 @@ describe('withdrawing', () => {
     expect(await codeOf(replica.withdraw(1))).toBe('REPLICA_CLOSED')
   })
 
+  test('of a replica that is closed meanwhile ends with that, whatever the store says then', async () => {
+    const { replica, store } = await offline(new ShakyStore())
+    await replica.apply(listAdded('a')).saved
+    let fail: (error: SyncError) => void = () => {}
+    ;(store as ShakyStore).loading = new Promise((resolve, reject) => (fail = reject))
+    const withdrawn = replica.withdraw(1)
+    const code = codeOf(withdrawn)
+    await turn()
+    await replica.close()
+    fail(new SyncError('STORE_CLOSED', 'the store is closed'))
+    expect(await code).toBe('REPLICA_CLOSED')
+    await expect(withdrawn).rejects.toMatchObject({ cause: { code: 'STORE_CLOSED' } })
+  })
+
   test('twice, or of two commits at once, does each once', async () => {
     const { replica } = await offline()
     for (const id of ['a', 'b', 'c']) replica.apply(listAdded(id))

@@ -7,6 +7,7 @@ import {
   Watch,
   type AcceptedCommit,
   type Glance,
+  type LocalOutcome,
   type Observation,
   type ReplicaGlance,
   type ReplicaObservation,
@@ -30,7 +31,6 @@ const replica: ReplicaObservation = {
   stored: [now],
   conflicts: '[]',
   encoding: 'x',
-  unruly: [],
   waiting: 0,
   outbox: [],
   lastError: null,
@@ -70,7 +70,6 @@ describe('at the end the oracles', () => {
     [1, 'different conflicts', theSecond({ conflicts: '[1]' })],
     [1, 'different encodings', theSecond({ encoding: 'y' })],
     [1, 'updates that wait', theSecond({ waiting: 1 })],
-    [1, 'a merge function that minds the order', theSecond({ unruly: ['notes "a"'] })],
     [4, 'an outbox that never empties', theSecond({ outbox: ['0:9'] })],
     [6, 'a store that holds something else', theSecond({ stored: [] })],
     [13, 'a log that cannot be read', { logFault: 'damaged' }],
@@ -161,12 +160,13 @@ describe('after every step the watch', () => {
     cursor: { epoch: 1, seq: 5, tag: '0000000000000000' },
     unplaced: 0,
     outbox: 0,
+    contested: 0,
     strays: [],
     live: true,
     state: 'live',
     lastError: null,
   }
-  const glance: Glance = { replicas: [calm], head: 5, logged: ['0:1'], acked: ['0:1'] }
+  const glance: Glance = { replicas: [calm], head: 5, logged: ['0:1'], acked: ['0:1'], refused: [] }
   const one = (other: Partial<ReplicaGlance>): Glance => ({ ...glance, replicas: [{ ...calm, ...other }] })
   const at = (epoch: number, seq: number): Glance => one({ cursor: { epoch, seq, tag: '0000000000000000' } })
 
@@ -183,6 +183,7 @@ describe('after every step the watch', () => {
     [11, 'an entry of a refused commit', one({ strays: [refused] })],
     [5, 'a commit logged twice', { ...glance, logged: ['0:1', '0:1'] }],
     [3, 'an acknowledged commit that is not in the log', { ...glance, logged: [] }],
+    [24, 'a commit that the hub refused unasked', { ...glance, refused: ['commit 0:1 (Noted {}): why'] }],
   ])('[%i] finds %s', (rule, _, broken) => {
     const watch = new Watch()
     watch.checkGlance(glance)
@@ -197,12 +198,33 @@ describe('after every step the watch', () => {
     expect(rulesOf(new Watch().checkRest(broken))).toEqual([21])
   })
 
-  const written: StepOutcome = { kind: 'commit', name: '0:1', crowded: [], again: 'unchanged' }
+  const written: LocalOutcome = { kind: 'commit', name: '0:1', crowded: [], again: 'unchanged' }
+  const refusal = { code: 'OP_FAILED', path: '', message: 'it failed' } as const
+  const refusedWithTrace: LocalOutcome = { kind: 'refused', refusal, leftTrace: true }
+  const tried = (
+    first: LocalOutcome,
+    last: LocalOutcome,
+    unexplained: string | null = null,
+  ): StepOutcome => ({
+    kind: 'tried',
+    attempts: [
+      { ops: [], outcome: first, unexplained },
+      { ops: [], outcome: last, unexplained: null },
+    ],
+    misfits: [],
+  })
   test.each<[number, string, StepOutcome]>([
     [20, 'a register with more than was written', { ...written, crowded: [old] }],
     [4, 'a replica that cannot be opened again', { kind: 'gone', replica: 0, error: 'STORE_CORRUPT' }],
     [2, 'an op that changes something the second time', { ...written, again: 'changed' }],
-    [12, 'a refused op that left a trace', { kind: 'refused', code: 'OP_FAILED', leftTrace: true }],
+    [12, 'a refused op that left a trace', refusedWithTrace],
+    [12, 'the same of a later attempt', tried(written, refusedWithTrace)],
+    [12, 'the same of a step that picks', { kind: 'picked', what: 'commit 0:1', outcome: refusedWithTrace }],
+    [
+      24,
+      'an op that a hub would refuse',
+      tried({ ...written, again: 'refused' }, written, 'it sets what it read'),
+    ],
   ])('[%i] finds %s', (rule, _, outcome) => {
     expect(new Watch().checkOutcome(written)).toEqual([])
     expect(rulesOf(new Watch().checkOutcome(outcome))).toEqual([rule])

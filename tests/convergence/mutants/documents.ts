@@ -65,6 +65,21 @@ export const documentMutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'a hub reads another value than was written',
+    foundBy: [24],
+    ports: () => ({
+      updates: updatesOf({
+        inspect: (update) => {
+          const inspected = yjsCrdt.updates.inspect(update)
+          const entries = inspected.entries.map((entry) =>
+            entry.value === 'two' ? { ...entry, value: 'zwei' } : entry,
+          )
+          return { ...inspected, entries }
+        },
+      }),
+    }),
+  },
+  {
     name: 'a compaction loses an entry',
     foundBy: [1, 19],
     ports: () => ({ updates: updatesOf({ compact: (parts) => yjsCrdt.updates.compact(withoutOne(parts)) }) }),

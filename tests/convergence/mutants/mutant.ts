@@ -7,6 +7,8 @@ export interface Mutant {
   readonly name: string
   /** Rules of `docs/SPEC.md`, of which one at least must be found broken. */
   readonly foundBy: readonly number[]
+  /** Stories within which it must be found; default 200. */
+  readonly runsMax?: number
   /** Anew for each world: what a bug remembers ends with its world. */
   readonly ports?: () => Partial<WorldPorts>
   /** Default: the todo domain. */

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { SyncError } from '../errors.ts'
 import type { Domain, TableLayout } from './domain.ts'
 import { isBuiltInOp, type OpDeclaration, type OpDeclarations, type Upcasters } from './op.ts'
-import type { KeySchema, Table, Tables } from './table.ts'
+import type { KeySchema, Merge, Table, Tables } from './table.ts'
 import type { TableWriters } from './writers.ts'
 
 /** Declares one op of a domain with these tables; `defineDomain` hands it to the `ops` function. */
@@ -47,6 +47,7 @@ export function defineDomain<const T extends Tables, O extends OpDeclarations>(d
     if (Object.hasOwn(tables, table)) throw invalid(name, `table ${table} is retired and in use`)
     if (version === 1) throw invalid(name, `table ${table} is retired, but version 1 has none before it`)
   }
+  checkMerges(name, { ...tables, ...retired })
   const layouts = layOut(name, tables)
   return { name, version, tables, ops, upcast, layouts, retired: layOut(name, withoutParents(retired)) }
 }
@@ -58,6 +59,43 @@ function withoutParents(tables: Tables): Tables {
     table.kind === 'singleton' ? table : { ...table, under: null },
   ])
   return Object.fromEntries(alone)
+}
+
+const mergeNames: ReadonlySet<unknown> = new Set<Merge>(['max', 'min', 'union'])
+
+function checkMerges(domain: string, tables: Tables): void {
+  for (const [name, table] of Object.entries(tables)) {
+    const merges =
+      table.kind === 'map'
+        ? [{ what: `table ${name}`, schema: table.value, merge: table.merge ?? undefined }]
+        : Object.entries(table.merge).map(([field, merge]) => ({
+            what: `${name}.${field}`,
+            schema: Object.hasOwn(table.fields, field) ? table.fields[field] : undefined,
+            merge,
+          }))
+    for (const { what, schema, merge } of merges) {
+      if (schema === undefined) throw invalid(domain, `${what} has a merge and is no field`)
+      if (merge === undefined) continue
+      if (typeof merge !== 'function' && !mergeNames.has(merge))
+        throw invalid(
+          domain,
+          `${what} has the merge ${String(merge)}; there are max, min, union and functions`,
+        )
+      if (merge === 'union' && isScalar(schema))
+        throw invalid(domain, `${what} has the merge union, which makes one array of several`)
+    }
+  }
+}
+
+/** Whether a schema is surely none of arrays. */
+function isScalar(schema: z.ZodType): boolean {
+  return (
+    schema instanceof z.ZodString ||
+    schema instanceof z.ZodNumber ||
+    schema instanceof z.ZodBoolean ||
+    schema instanceof z.ZodEnum ||
+    schema instanceof z.ZodObject
+  )
 }
 
 function checkUpcasters(domain: string, version: number, upcast: Upcasters): void {
@@ -119,7 +157,12 @@ function layOut(domain: string, tables: Tables): ReadonlyMap<string, TableLayout
 function keyLengthOf(schema: KeySchema): number | null {
   if (schema instanceof z.ZodTuple) return schema.def.items.length
   const sample: unknown = schema
-  return sample instanceof z.ZodType && !(sample instanceof z.ZodArray) ? 1 : null
+  const isNoText =
+    sample instanceof z.ZodArray ||
+    sample instanceof z.ZodNumber ||
+    sample instanceof z.ZodObject ||
+    sample instanceof z.ZodBoolean
+  return sample instanceof z.ZodType && !isNoText ? 1 : null
 }
 
 function invalid(domain: string, why: string): SyncError {

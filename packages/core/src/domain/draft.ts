@@ -21,7 +21,8 @@ export class Draft implements Registers {
   readonly #base: Registers
   readonly #hlc: Hlc
   readonly #pending = new Map<string, Map<KeyText, Entry | null>>()
-  readonly #places: RegisterPlace[] = []
+  readonly #places: { readonly place: RegisterPlace; readonly op: number }[] = []
+  #op = 0
   readonly #layouts = new Map<string, TableLayout>()
   /** Every set that an op asked for, also those that a later op of the commit undid. */
   readonly asked: Entry[] = []
@@ -32,12 +33,17 @@ export class Draft implements Registers {
     this.#hlc = hlc
   }
 
+  /** What is written from here on is of the commit's op with this index. */
+  beginOp(index: number): void {
+    this.#op = index
+  }
+
   /** Sets a register whose key and value were checked. */
   set(place: RegisterPlace, value: Value): void {
     const key = place.field === null ? place.row : [...place.row, place.field]
     const entry = { table: place.layout.name, key, value, hlc: this.#hlc }
     this.asked.push(entry)
-    this.#places.push(place)
+    this.#places.push({ place, op: this.#op })
     this.#layouts.set(place.layout.name, place.layout)
     this.#pendingOf(place.layout.name).set(keyText(key), entry)
   }
@@ -79,15 +85,15 @@ export class Draft implements Registers {
     return writes
   }
 
-  /** A row that was set although the row it belongs under is not there, or null. */
-  missingParent(): RegisterPlace | null {
-    for (const place of this.#places) {
-      const { layout, row, field } = place
+  /** A row that was set although the row it belongs under is not there, with the index of the op; or null. */
+  missingParent(): { readonly place: RegisterPlace; readonly op: number } | null {
+    for (const set of this.#places) {
+      const { layout, row, field } = set.place
       const ownKey = field === null ? row : [...row, field]
       if (this.read(layout.name, ownKey).length === 0) continue
       if (field !== null && layout.table.kind === 'records' && this.read(layout.name, row).length === 0)
-        return place
-      if (!isParentVisible(this, layout, row)) return place
+        return set
+      if (!isParentVisible(this, layout, row)) return set
     }
     return null
   }

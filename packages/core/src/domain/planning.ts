@@ -1,17 +1,17 @@
 /**
- * From ops to writes: what a commit does to a document, decided as a value before anything is touched, and the check by
- * which a hub holds an update against the ops it claims to carry out.
+ * From ops to writes: what a commit does to a document, decided as a value before anything is touched; and the checks of
+ * ops and entries against the domain's schemas.
  */
 import { assert } from '../assert.ts'
 import { asSyncError, SyncError } from '../errors.ts'
-import { canonicalJson, canonicalValue, sameValue, type Value } from '../value.ts'
+import { canonicalValue, sameValue, type Value } from '../value.ts'
 import type { Entry } from '../entry.ts'
 import type { Hlc } from '../hlc.ts'
-import { checkKey, keyText } from '../key.ts'
+import { checkKey } from '../key.ts'
 import type { Registers } from '../reading/registers.ts'
 import { limits } from '../limits.ts'
 import type { AnyDomain } from './domain.ts'
-import { Draft, emptyDraft, type Write } from './draft.ts'
+import { Draft, type Write } from './draft.ts'
 import { builtInPayload, isBuiltInOp, type AnyOp } from './op.ts'
 import { checkRegister, checkRowKey, checkValue, layoutOf, parse, placeOf } from './register-schema.ts'
 import { retiredLayout, upcastEach } from './upcasting.ts'
@@ -36,54 +36,17 @@ export function planWrites(
   runOps(domain, ops, draft)
   const orphan = parents === 'required' ? draft.missingParent() : null
   if (orphan !== null) {
-    const { layout, row, field } = orphan
-    const parent =
-      field !== null && layout.table.kind === 'records' ? layout.name : (layout.parent?.name ?? layout.name)
-    throw new SyncError(
-      'PARENT_MISSING',
-      `${layout.name} ${JSON.stringify(row)}: the row of ${parent} it belongs to is not there`,
-      {
-        path: 'ops',
-      },
-    )
+    const { layout, row, field } = orphan.place
+    const path = `ops[${orphan.op}]`
+    const what = `${path} (${ops[orphan.op]?.type}): ${layout.name} ${JSON.stringify(row)}`
+    const ownRow =
+      field !== null && layout.table.kind === 'records' && draft.read(layout.name, row).length === 0
+    const why = ownRow
+      ? 'has no row to set a field of: add it first'
+      : `belongs under a row of ${layout.parent?.name ?? layout.name} that is not there`
+    throw new SyncError('PARENT_MISSING', `${what} ${why}`, { path })
   }
   return draft.writes()
-}
-
-/**
- * Refuses an update that sets anything its ops do not say. Ops are run against empty tables, since what they set follows
- * from their payloads alone; what they asked for includes everything they may have set. Ops of an older version are
- * brought up to date first, and what it wrote to tables that are retired now needs no explanation: nobody reads it.
- * @param version of the domain, in which the ops were written.
- * @throws SyncError ENTRY_UNEXPLAINED, HLC_MISMATCH, or what `planWrites` and `upcastOps` throw for wrong ops.
- */
-export function checkEntriesFollowFromOps(
-  domain: AnyDomain,
-  ops: readonly AnyOp[],
-  entries: readonly Entry[],
-  hlc: Hlc,
-  version: number = domain.version,
-): void {
-  const draft = emptyDraft(hlc)
-  runOps(domain, upcastEach(domain, ops, version), draft)
-  const asked = new Map<string, Value[]>()
-  for (const entry of draft.asked) {
-    const name = registerName(entry)
-    const values = asked.get(name)
-    if (values === undefined) asked.set(name, [entry.value])
-    else values.push(entry.value)
-  }
-  for (const [i, entry] of entries.entries()) {
-    const path = `update.entries[${i}]`
-    if (entry.hlc !== hlc) {
-      throw new SyncError('HLC_MISMATCH', `${path} is stamped ${entry.hlc}, its commit ${hlc}`, { path })
-    }
-    if (retiredLayout(domain, entry.table, version) !== null) continue
-    if (asked.get(registerName(entry))?.some((value) => sameValue(value, entry.value)) !== true) {
-      const what = `${entry.table} ${JSON.stringify(entry.key)} = ${canonicalJson(entry.value).slice(0, 100)}`
-      throw new SyncError('ENTRY_UNEXPLAINED', `${path}: no op of the commit sets ${what}`, { path })
-    }
-  }
 }
 
 /**
@@ -136,12 +99,14 @@ export function canonicalOps(
   return copies
 }
 
-function runOps(domain: AnyDomain, ops: readonly (AnyOp | null)[], draft: Draft): void {
+/** Runs the writers of ops into `draft`. */
+export function runOps(domain: AnyDomain, ops: readonly (AnyOp | null)[], draft: Draft): void {
   const tables = writeTables(domain, draft)
   for (const [i, op] of ops.entries()) {
     // Nothing for this version to do.
     if (op === null) continue
     const payload = parsePayload(domain, op, i)
+    draft.beginOp(i)
     try {
       if (isBuiltInOp(op.type)) writeRegisters(domain, draft, payload)
       // The declaration's writer takes this very domain's tables and its schema's output; the types were joined there.
@@ -201,8 +166,4 @@ function canonicalOp(op: unknown, path: string): AnyOp {
     throw new SyncError('OP_INVALID', `${path}.type: expected a string`, { path: `${path}.type` })
   // An object with a type: what a canonical copy holds is JSON.
   return { type, ...(copy as Record<string, Value>) }
-}
-
-function registerName(entry: Entry): string {
-  return `${entry.table}\u0001${keyText(entry.key)}`
 }

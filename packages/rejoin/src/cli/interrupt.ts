@@ -1,5 +1,9 @@
-/** Ctrl-C and `kill` as an abort signal: the first ends a command cleanly, a second one at once. */
+/**
+ * Ctrl-C and `kill` as an abort signal: the first ends a command cleanly, a second one at once. A reader who has had enough
+ * (`| head`) ends what goes on by itself, too.
+ */
 import { SyncError } from '@rejoin/core'
+import { onReaderGone, type Streams } from './output.ts'
 
 export interface Interrupt {
   readonly signal: AbortSignal
@@ -8,21 +12,27 @@ export interface Interrupt {
   release(): void
 }
 
-export function listenForInterrupt(): Interrupt {
+/**
+ * @param streams whose reader is to be watched as well.
+ * @param also signals that end it like Ctrl-C. Not SIGHUP for what may run under `nohup`, which a listener would undo.
+ */
+export function listenForInterrupt(streams?: Streams, also: readonly NodeJS.Signals[] = []): Interrupt {
+  const signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', ...also]
   const controller = new AbortController()
   const asked = new Promise<void>((resolve) => controller.signal.addEventListener('abort', () => resolve()))
   const stop = (): void => {
     if (controller.signal.aborted) process.exit(1)
     controller.abort(interrupted())
   }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
+  const forget =
+    streams === undefined ? () => {} : onReaderGone(streams, () => controller.abort(interrupted()))
+  for (const signal of signals) process.on(signal, stop)
   return {
     signal: controller.signal,
     asked,
     release: () => {
-      process.off('SIGINT', stop)
-      process.off('SIGTERM', stop)
+      forget()
+      for (const signal of signals) process.off(signal, stop)
     },
   }
 }

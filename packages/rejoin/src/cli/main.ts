@@ -11,11 +11,13 @@ import { addExport } from './commands/export.ts'
 import { addHub } from './commands/hub.ts'
 import { addHubFolderCommands } from './commands/hub-folder.ts'
 import { addImport } from './commands/import.ts'
+import { addOutbox } from './commands/outbox.ts'
+import { addRejected } from './commands/rejected.ts'
 import { addResolve } from './commands/resolve.ts'
 import { addStatus } from './commands/status.ts'
 import { addSync } from './commands/sync.ts'
 import { addTour } from './commands/tour.ts'
-import { openOutput, type Streams } from './output.ts'
+import { openOutput, watchOutlet, type Streams } from './output.ts'
 import { Refusal } from './refusal.ts'
 
 const VERSION = '0.1.0'
@@ -33,6 +35,7 @@ export async function main(args: readonly string[], streams: Streams = process):
       writeOut: (text) => streams.stdout.write(text),
       writeErr: (text) => streams.stderr.write(text),
     })
+  const outlet = watchOutlet(streams)
   for (const add of [
     addHub,
     addImport,
@@ -40,6 +43,8 @@ export async function main(args: readonly string[], streams: Streams = process):
     addSync,
     addStatus,
     addConflicts,
+    addRejected,
+    addOutbox,
     addResolve,
     addExport,
     addDigest,
@@ -48,10 +53,27 @@ export async function main(args: readonly string[], streams: Streams = process):
   ]) {
     add(program, streams)
   }
+  const code = await run(program, args, streams, () => outlet() === 'gone')
+  // What fails to be written shows a turn later.
+  await new Promise<void>((resolve) => streams.stdout.write('', () => resolve()))
+  const fault = outlet()
+  if (!(fault instanceof Error)) return code
+  streams.stderr.write(`rejoin: what it says cannot be written: ${fault.message}\n`)
+  return 1
+}
+
+async function run(
+  program: Command,
+  args: readonly string[],
+  streams: Streams,
+  isReaderGone: () => boolean,
+): Promise<number> {
   try {
     await program.parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
+    // It was stopped by whoever read it (`| head`), and that is no failure.
+    if (isReaderGone() && error instanceof SyncError && error.code === 'INTERRUPTED') return 0
     return report(error, openOutput(streams, args.includes('--json')))
   }
 }

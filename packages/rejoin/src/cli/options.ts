@@ -35,7 +35,7 @@ export function withFolder(
 export function withDomain(command: Command): Command {
   return command.option(
     '--domain <file>',
-    'a JavaScript module that exports the domain (default: the intents domain)',
+    'a JavaScript module with the domain as its default export, or its only one (default: the intents domain)',
   )
 }
 
@@ -68,9 +68,37 @@ export function portArgument(text: string): number {
   return port
 }
 
-/** The domains that a module exports, by any name. @throws SyncError DOMAIN_INVALID */
+/**
+ * The domain that a module exports: its default export, or the only one there is.
+ * @throws SyncError DOMAIN_INVALID, also where a choice would be a guess.
+ */
+export async function loadDomain(file: string | undefined): Promise<AnyDomain> {
+  if (file === undefined) return intents
+  const { byDefault, all } = await domainsOf(file)
+  const [first, ...others] = all.keys()
+  const domain = byDefault ?? (others.length === 0 ? first : undefined)
+  if (domain !== undefined) return domain
+  const names = [...all].map(([{ name, version }, as]) => `${as} (${name}, version ${version})`).join(', ')
+  throw new SyncError(
+    'DOMAIN_INVALID',
+    `${file} exports ${all.size} domains: ${names}; make the one that is meant its default export, or name a module that exports it alone`,
+  )
+}
+
+/** The domains that a hub serves: all that a module exports; of those with one name the default export. @throws SyncError DOMAIN_INVALID */
 export async function loadDomains(file: string | undefined): Promise<readonly AnyDomain[]> {
   if (file === undefined) return [intents]
+  const { byDefault, all } = await domainsOf(file)
+  return [...all.keys()].filter((domain) => domain === byDefault || domain.name !== byDefault?.name)
+}
+
+interface ExportedDomains {
+  readonly byDefault: AnyDomain | null
+  /** Each once, with the name that it is exported by. */
+  readonly all: ReadonlyMap<AnyDomain, string>
+}
+
+async function domainsOf(file: string): Promise<ExportedDomains> {
   let module: object
   try {
     module = (await import(pathToFileURL(resolve(file)).href)) as object
@@ -80,10 +108,11 @@ export async function loadDomains(file: string | undefined): Promise<readonly An
       cause: error,
     })
   }
-  const domains = Object.values(module).filter(isDomain)
-  if (domains.length === 0)
-    throw new SyncError('DOMAIN_INVALID', `${file} exports no domain made by defineDomain`)
-  return domains
+  const all = new Map<AnyDomain, string>()
+  for (const [name, value] of Object.entries(module)) if (isDomain(value)) all.set(value, name)
+  if (all.size === 0) throw new SyncError('DOMAIN_INVALID', `${file} exports no domain made by defineDomain`)
+  const byDefault: unknown = 'default' in module ? module.default : null
+  return { byDefault: isDomain(byDefault) ? byDefault : null, all }
 }
 
 function isDomain(value: unknown): value is AnyDomain {
@@ -108,8 +137,22 @@ export async function usingReplica<R>(
   how: ReplicaUse,
   work: (replica: Replica<AnyDomain>, client: Client) => Promise<R>,
 ): Promise<R> {
-  const [domain] = await loadDomains(options.domain)
-  return usingDomain(domain ?? intents, options, how, work)
+  const domain = await loadDomain(options.domain)
+  return withDomainHint(options, () => usingDomain(domain, options, how, work))
+}
+
+/** Says with DOMAIN_MISMATCH what to do about it on the command line. */
+export async function withDomainHint<R>(options: FolderOptions, work: () => Promise<R>): Promise<R> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'DOMAIN_MISMATCH') throw error
+    const hint =
+      options.domain === undefined
+        ? 'give --domain FILE, a module that exports that domain'
+        : `${options.domain} exports another; give --domain FILE with a module that exports that domain, or none for the intents domain`
+    throw new SyncError('DOMAIN_MISMATCH', `${error.message} (${hint})`, { cause: error })
+  }
 }
 
 /** For the commands that work on intents alone. */

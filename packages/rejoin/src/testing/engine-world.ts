@@ -23,6 +23,7 @@ import { Author, codeOf, done } from './author.ts'
 import { CommitBook } from './commit-book.ts'
 import { HubHost } from './hub-host.ts'
 import { LogReading } from './log-reading.ts'
+import { unrulyMerges } from './merges.ts'
 import { Member } from './member.ts'
 import { Network } from './network.ts'
 import { glanceAt, observeReplica } from './observation.ts'
@@ -101,6 +102,7 @@ class EngineWorld implements World {
       head,
       logged,
       acked: this.#book.acked,
+      refused: this.#members.flatMap((member) => this.#refusals.unaskedOf(member)),
     }
   }
 
@@ -120,6 +122,13 @@ class EngineWorld implements World {
     for (const member of this.#members) replicas.push(await this.#observe(member))
     const { accepted } = this.#book
     return { replicas, accepted, logged: this.#log.commits, logFault: this.#log.fault }
+  }
+
+  unruly(): readonly string[] {
+    return unrulyMerges(
+      this.#domain,
+      this.#book.linesOf(() => true),
+    )
   }
 
   async newcomer(): Promise<ReplicaObservation | null> {
@@ -178,7 +187,7 @@ class EngineWorld implements World {
       case 'cut':
         return done(this.#network.cut(step.replica, step.heardBy) ? '' : 'there was none')
       case 'late':
-        return this.#late(step.replica, step.what)
+        return done(this.#network.late(step.replica, step.what) ? '' : 'there was nothing')
       case 'restart':
         return this.#restart(this.#member(step.replica))
       case 'restartHub':
@@ -226,11 +235,6 @@ class EngineWorld implements World {
   #cutLater(replica: number, messages: number | null): void {
     const link = this.#network.linkOf(replica)
     if (link !== null) link.cutAfter = messages
-  }
-
-  #late(replica: number, what: 'rest' | 'again'): StepOutcome {
-    const isThere = what === 'rest' ? this.#network.releaseRest(replica) : this.#network.repeat(replica)
-    return done(isThere ? '' : 'there was nothing')
   }
 
   async #restart(member: Member): Promise<StepOutcome> {
@@ -282,7 +286,7 @@ class EngineWorld implements World {
   }
 
   #authorOf(member: Member): Author {
-    return new Author(member, this.#book)
+    return new Author(this.#domain, member, this.#book)
   }
 
   #member(replica: number): Member {

@@ -66,24 +66,9 @@ export class Network {
     for (const link of this.#links) if (replica === null || link.replica === replica) link.cut('both')
   }
 
-  /** What the hub has not heard of a dead connection comes through; false where there is nothing. */
-  releaseRest(replica: number): boolean {
-    const held = this.#links.filter((link) => link.replica === replica && link.holdsRest)
-    for (const link of held) link.holdsRest = false
-    return held.length > 0
-  }
-
-  /** A ghost says everything once more that the replica said on its last dead connection; false where there is none. */
-  repeat(replica: number): boolean {
-    this.#bury()
-    const said = this.#past.get(replica)
-    if (said === undefined) return false
-    const link = this.#connect(replica)
-    this.#ghosts.add(link)
-    const channel = link.open()
-    for (const message of said) if (message.type !== 'Bye') channel.send(message)
-    void listen(channel)
-    return true
+  /** A dead connection speaks again; false where it has nothing to say. */
+  late(replica: number, what: 'rest' | 'again'): boolean {
+    return what === 'rest' ? this.#releaseRest(replica) : this.#repeat(replica)
   }
 
   /** Nobody believes any more in a connection that is gone, and nothing keeps messages back. */
@@ -108,6 +93,26 @@ export class Network {
     const { link } = lane
     if (link.cutAfter !== null && link.cutAfter-- === 0) link.cut('both')
     else lane.from.carryTo(lane.to)
+    return true
+  }
+
+  /** What the hub has not heard of a dead connection comes through; false where there is nothing. */
+  #releaseRest(replica: number): boolean {
+    const held = this.#links.filter((link) => link.replica === replica && link.holdsRest)
+    for (const link of held) link.holdsRest = false
+    return held.length > 0
+  }
+
+  /** A ghost says everything once more that the replica said on its last dead connection; false where there is none. */
+  #repeat(replica: number): boolean {
+    this.#bury()
+    const said = this.#past.get(replica)
+    if (said === undefined) return false
+    const link = this.#connect(replica)
+    this.#ghosts.add(link)
+    const channel = link.open()
+    for (const message of said) if (message.type !== 'Bye') channel.send(message)
+    void listen(channel)
     return true
   }
 

@@ -5,10 +5,7 @@ import {
   canonicalJson,
   canonicalValue,
   entryLine,
-  findPlace,
   listConflicts,
-  mergeOf,
-  mergeValues,
   type AnyDomain,
   type Registers,
   type ReplicaStore,
@@ -24,20 +21,33 @@ export async function observeReplica(
   nameOf: (counter: number) => CommitName,
 ): Promise<ReplicaObservation> {
   const { registers, status } = replica
-  const stored = await store.load()
-  const parts = [...(stored?.base ?? []), ...(stored?.outbox ?? []).map(({ update }) => update)]
-  const snapshot = yjsCrdt.updates.compact(parts.filter((part) => part.length > 0))
-  const document = yjsCrdt.open(CLIENT_ID_MIN, [snapshot])
+  const stored = await readStore(store)
   return {
     reads: readsOf(domain, replica),
     entries: entriesOf(registers),
-    stored: entriesOf(document),
+    stored: stored.entries,
     conflicts: JSON.stringify(listConflicts(domain, registers)),
-    encoding: Buffer.from(snapshot).toString('hex'),
-    unruly: unrulyMerges(domain, registers),
-    waiting: document.pendingCount,
+    encoding: stored.encoding,
+    waiting: stored.waiting,
     outbox: replica.outbox.map(({ id }) => nameOf(id.counter)),
     lastError: errorText(status.lastError),
+  }
+}
+
+type Stored = Pick<ReplicaObservation, 'encoding' | 'waiting'> & { readonly entries: readonly EntryLine[] }
+
+/** What a replica that starts again would find. What cannot be read is nothing it holds. */
+async function readStore(store: ReplicaStore): Promise<Stored> {
+  try {
+    const stored = await store.load()
+    const parts = [...(stored?.base ?? []), ...(stored?.outbox ?? []).map(({ update }) => update)]
+    const snapshot = yjsCrdt.updates.compact(parts.filter((part) => part.length > 0))
+    const document = yjsCrdt.open(CLIENT_ID_MIN, [snapshot])
+    const encoding = Buffer.from(snapshot).toString('hex')
+    return { entries: entriesOf(document), encoding, waiting: document.pendingCount }
+  } catch (error) {
+    const why = `(it cannot be read: ${error instanceof Error ? error.message : String(error)})`
+    return { entries: [why], encoding: why, waiting: 0 }
   }
 }
 
@@ -51,6 +61,7 @@ export function glanceAt(
     cursor,
     unplaced: replica.unplaced,
     outbox: replica.outbox.length,
+    contested: Array.from(replica.registers.contested()).length,
     strays: refused.size === 0 ? [] : entriesOf(replica.registers).filter((line) => refused.has(line)),
     state,
     lastError: errorText(lastError),
@@ -80,21 +91,4 @@ function readsOf(domain: AnyDomain, replica: Replica<AnyDomain>): readonly strin
 
 function textOf(read: unknown): string {
   return canonicalJson(canonicalValue(read))
-}
-
-/** Where a merge function does not ignore the order of its values, so that only luck makes replicas agree. */
-function unrulyMerges(domain: AnyDomain, registers: Registers): readonly string[] {
-  const unruly: string[] = []
-  for (const register of registers.contested()) {
-    const [first] = register
-    const layout = first === undefined ? undefined : domain.layouts.get(first.table)
-    const place = first === undefined || layout === undefined ? null : findPlace(layout, first.key)
-    const merge = place === null ? null : mergeOf(place.layout.table, place.field)
-    if (first === undefined || typeof merge !== 'function') continue
-    const values = register.map(({ value }) => value)
-    const read = canonicalJson(mergeValues(merge, values))
-    if (canonicalJson(mergeValues(merge, values.toReversed())) !== read)
-      unruly.push(`${first.table} ${JSON.stringify(first.key)}`)
-  }
-  return unruly
 }

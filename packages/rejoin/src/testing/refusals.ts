@@ -2,11 +2,15 @@
  * Refusals for good: commits that no hub would take are what a hub sees of those that a story has it refuse. Each commit is
  * decided once, when it first comes by, and then stays decided: sent again, late, or twice.
  */
-import type { HubChannel, PushedCommit, UpMessage } from '@rejoin/core'
+import type { Commit, ErrorCode, HubChannel, PushedCommit, UpMessage } from '@rejoin/core'
+import { opsText } from '@rejoin/testkit'
+import type { Member } from './member.ts'
 import { withMembers } from './proxy.ts'
 
 /** No domain declares it: OP_UNKNOWN, which no retry mends. */
 const REFUSED_OP = { type: 'refused by the story' }
+/** Refusals that say nothing of the domain: a clock that is wrong, a principal that may not write. */
+const ofTheWorld: readonly ErrorCode[] = ['HLC_AHEAD', 'FORBIDDEN']
 
 export class Refusals {
   readonly #due = new Map<number, number>()
@@ -21,6 +25,16 @@ export class Refusals {
     this.#due.clear()
   }
 
+  /** Commits that the hub refused for good though no step had it do so: which, what, and why, a line each. */
+  unaskedOf({ index, replica }: Member): readonly string[] {
+    return replica.rejected
+      .filter(({ commit, code }) => !this.#has(commit, index) && !ofTheWorld.includes(code))
+      .map(({ commit, code, message }) => {
+        const what = `commit ${index}:${commit.id.counter} (${opsText(commit.ops)})`
+        return `${what} with ${code}: ${message}`
+      })
+  }
+
   /** The hub's end of a connection of `replica`. */
   through(channel: HubChannel, replica: number): HubChannel {
     return withMembers(channel, {
@@ -32,9 +46,12 @@ export class Refusals {
     })
   }
 
+  #has({ id, hlc }: Commit, replica: number): boolean {
+    return this.#isRefused.get(nameOf(replica, id.counter, hlc)) === true
+  }
+
   #judge(commit: PushedCommit, replica: number): PushedCommit {
-    // A counter is used again, with another stamp, where a crash came before the commit was recorded.
-    const name = `${replica}:${commit.counter}:${commit.hlc}`
+    const name = nameOf(replica, commit.counter, commit.hlc)
     let isRefused = this.#isRefused.get(name)
     if (isRefused === undefined) {
       const due = this.#due.get(replica) ?? 0
@@ -44,4 +61,9 @@ export class Refusals {
     }
     return isRefused ? { ...commit, ops: [REFUSED_OP] } : commit
   }
+}
+
+/** A counter is used again, with another stamp, where a crash came before the commit was recorded. */
+function nameOf(replica: number, counter: number, hlc: string): string {
+  return `${replica}:${counter}:${hlc}`
 }

@@ -1,7 +1,8 @@
 /** Writes of a replica of the world, with what each did to its author's document, down to the byte. */
-import { asSyncError, entryLine, type AnyDomain } from '@rejoin/core'
+import { entryLine, type AnyDomain } from '@rejoin/core'
 import type { Receipt, Replica } from '@rejoin/replica'
 import type { AcceptedCommit, CommitName, EntryLine, LocalOutcome } from '@rejoin/testkit'
+import { refusalOf } from './candidates.ts'
 import { entriesOf } from './observation.ts'
 
 export type Effect = Pick<AcceptedCommit, 'before' | 'sets' | 'removes'>
@@ -23,14 +24,13 @@ export function writeTo(
   try {
     receipt = act()
   } catch (error) {
-    const { code } = asSyncError(error, 'OP_FAILED', 'the write failed')
-    return { kind: 'refused', code, leftTrace: !sameBytes(bytes, replica.encode()) }
+    return { kind: 'refused', refusal: refusalOf(error), leftTrace: !sameBytes(bytes, replica.encode()) }
   }
   if (receipt.kind === 'unchanged') {
     // A document that says so and has changed would be a trace of nothing.
     return sameBytes(bytes, replica.encode())
       ? { kind: 'unchanged' }
-      : { kind: 'refused', code: 'OP_FAILED', leftTrace: true }
+      : { kind: 'refused', refusal: secretly, leftTrace: true }
   }
   const effect = difference(before, entriesOf(replica.registers))
   const name = accepted(receipt, effect)
@@ -41,6 +41,8 @@ export function writeTo(
     again: repeatable ? again(replica, act) : null,
   }
 }
+
+const secretly = { code: 'OP_FAILED', path: '', message: 'it says that nothing changed' } as const
 
 function difference(before: readonly EntryLine[], after: readonly EntryLine[]): Effect {
   const [old, now] = [new Set(before), new Set(after)]
@@ -62,10 +64,15 @@ function crowdedBy({ registers }: Replica<AnyDomain>, { sets }: Effect): readonl
   })
 }
 
-function again(replica: Replica<AnyDomain>, act: () => Receipt): 'unchanged' | 'changed' {
+function again(replica: Replica<AnyDomain>, act: () => Receipt): 'unchanged' | 'changed' | 'refused' {
   const bytes = replica.encode()
-  const { kind } = act()
-  return kind === 'unchanged' && sameBytes(bytes, replica.encode()) ? 'unchanged' : 'changed'
+  let kind: 'unchanged' | 'changed' | 'refused' = 'refused'
+  try {
+    kind = act().kind === 'unchanged' ? 'unchanged' : 'changed'
+  } catch {
+    // A writer may well say that it was there before.
+  }
+  return sameBytes(bytes, replica.encode()) ? kind : 'changed'
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -2,17 +2,18 @@
  * The tour: one hub and three replicas, each with its own LevelDB folder, on loopback, in a temporary folder that is gone
  * afterwards. Every figure it prints was counted in this very run.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { SyncError, type ReplicaState } from '@rejoin/core'
 import { digestOf } from '@rejoin/crdt-adapter'
 import { indexOf, intents, packCommits, rankingDefaults, rankIntents, readPack } from '@rejoin/intents'
-import type { Replica, SyncReport } from '@rejoin/replica'
+import type { Replica, ReplicaStatus, SyncReport } from '@rejoin/replica'
 import { countText } from '../cli/output.ts'
 import { openClient, type Client } from '../wiring/client.ts'
 import { startHub, type RunningHub } from '../wiring/hub.ts'
 import { nodePackFiles } from '../wiring/pack-files.ts'
+import { systemClock } from '../wiring/system-clock.ts'
+import { withTemporaryFolder } from './temporary-folder.ts'
 
 const NAMESPACE = 'workshop'
 const FLAT_TYRE = 'repair:flat_tyre'
@@ -44,30 +45,37 @@ export interface TourResult {
   readonly digests: Readonly<Record<string, string>>
 }
 
-/** Runs the tour; `tell` hears each step as it is done. Leaves nothing running and nothing on disk. */
-export async function runTour(tell: (step: TourStep) => void, signal: AbortSignal): Promise<TourResult> {
-  const folder = await mkdtemp(join(tmpdir(), 'rejoin-tour-'))
-  const opened: { close(): Promise<void> }[] = []
-  try {
-    const hub = await startHub({
-      data: join(folder, 'hub'),
-      domains: [intents],
-      port: 0,
-      retentionCommits: RETENTION_COMMITS,
-    })
-    opened.push(hub)
-    const joinHub = async (name: string): Promise<Traveller> => {
-      const client = await openClient({ data: join(folder, name), hub: hub.url })
-      opened.push(client)
-      const replica = await client.open(intents, NAMESPACE, { live: false })
-      return { name, client, replica }
+/**
+ * Runs the tour; `tell` hears each step as it is done. Leaves nothing running and nothing on disk.
+ * @throws what `signal` was aborted with.
+ */
+export function runTour(tell: (step: TourStep) => void, signal: AbortSignal): Promise<TourResult> {
+  return withTemporaryFolder('rejoin-tour-', async (folder) => {
+    const opened: { close(): Promise<void> }[] = []
+    try {
+      const hub = await startHub({
+        data: join(folder, 'hub'),
+        domains: [intents],
+        port: 0,
+        retentionCommits: RETENTION_COMMITS,
+      })
+      opened.push(hub)
+      const joinHub = async (name: string): Promise<Traveller> => {
+        const client = await openClient({ data: join(folder, name), hub: hub.url })
+        opened.push(client)
+        const replica = await client.open(intents, NAMESPACE, { live: false })
+        return { name, client, replica }
+      }
+      const telling = (step: TourStep): void => {
+        signal.throwIfAborted()
+        tell(step)
+      }
+      telling({ step: 'A hub is up', says: [`${hub.url}, its log in LevelDB, on loopback`], exchanges: [] })
+      return await walk({ hub, joinHub, tell: telling })
+    } finally {
+      for (const part of opened.reverse()) await part.close()
     }
-    tell({ step: 'A hub is up', says: [`${hub.url}, its log in LevelDB, on loopback`], exchanges: [] })
-    return await walk({ hub, joinHub, tell, signal })
-  } finally {
-    for (const part of opened.reverse()) await part.close()
-    await rm(folder, { recursive: true, force: true })
-  }
+  })
 }
 
 interface Traveller {
@@ -80,10 +88,9 @@ interface Stage {
   readonly hub: RunningHub
   readonly joinHub: (name: string) => Promise<Traveller>
   readonly tell: (step: TourStep) => void
-  readonly signal: AbortSignal
 }
 
-async function walk({ hub, joinHub, tell, signal }: Stage): Promise<TourResult> {
+async function walk({ hub, joinHub, tell }: Stage): Promise<TourResult> {
   const desk = await joinHub('desk')
   const van = await joinHub('van')
 
@@ -99,7 +106,6 @@ async function walk({ hub, joinHub, tell, signal }: Stage): Promise<TourResult> 
   })
   tell({ step: 'The van joins', says: ['it has nothing yet'], exchanges: [await exchange(van)] })
   tell({ step: 'The van asks again', says: ['nothing was missed'], exchanges: [await exchange(van)] })
-  signal.throwIfAborted()
 
   desk.replica.apply({
     type: 'PhraseAdded',
@@ -139,7 +145,6 @@ async function walk({ hub, joinHub, tell, signal }: Stage): Promise<TourResult> 
     says: [`${JSON.stringify(kept?.value)}`],
     exchanges: [await exchange(van), await exchange(desk)],
   })
-  signal.throwIfAborted()
 
   const work: TourStep['exchanges'][number][] = []
   for (const phrase of PRICE_QUESTIONS) {
@@ -168,6 +173,16 @@ async function walk({ hub, joinHub, tell, signal }: Stage): Promise<TourResult> 
   const tablet = await joinHub('tablet')
   tell({ step: 'A third replica joins', says: [], exchanges: [await exchange(tablet)] })
 
+  const { phrases } = desk.replica.tables
+  const before = phrases.size
+  desk.replica.undo()
+  tell({
+    step: 'The desk takes back what it did last: undo, a commit like any other',
+    says: [`${before} phrases before, ${phrases.size} after`],
+    exchanges: [await exchange(desk), await exchange(van)],
+  })
+  await rebuildInPlace({ hub, desk, van, tablet, tell })
+
   const query = 'how much is a new tube'
   tell({
     step: `Each routes "${query}" by itself`,
@@ -184,6 +199,69 @@ async function walk({ hub, joinHub, tell, signal }: Stage): Promise<TourResult> 
     exchanges: [],
   })
   return { agree, digests }
+}
+
+interface Rebuilding {
+  readonly hub: RunningHub
+  readonly desk: Traveller
+  readonly van: Traveller
+  /** Has not heard of the latest commits. */
+  readonly tablet: Traveller
+  readonly tell: (step: TourStep) => void
+}
+
+/** A new epoch under replicas that are live, caught up and stale. */
+async function rebuildInPlace({ hub, desk, van, tablet, tell }: Rebuilding): Promise<void> {
+  desk.replica.connect()
+  await reached(desk, ({ state }) => state === 'live')
+  tablet.replica.apply({ type: 'PhraseAdded', intentId: WHEELS, phrase: 'what is a true wheel', lang: 'en' })
+  const states = new Set<ReplicaState>()
+  const stop = desk.replica.onStatus(({ state }) => states.add(state))
+  const { epoch, seq, snapshotBytes } = await hub.rebuild(NAMESPACE)
+  await reached(desk, ({ state, cursor }) => state === 'live' && cursor?.epoch === epoch)
+  stop()
+  tell({
+    step: 'The hub rebuilds the document while the desk is live: a new epoch, of the live entries alone',
+    says: [
+      `epoch ${epoch} from seq ${seq}, ${snapshotBytes} bytes as a snapshot`,
+      `the desk goes on in it, ${states.size === 1 ? 'live all the while' : `by way of ${[...states].join(', ')}`}`,
+    ],
+    exchanges: [],
+  })
+  desk.replica.disconnect()
+  tell({
+    step: 'The van was away and had missed nothing: it makes the new document itself, too',
+    says: [],
+    exchanges: [await exchange(van)],
+  })
+  tell({
+    step: 'The tablet had missed something: it is reset, and its commit that was never sent is made anew',
+    says: [],
+    exchanges: [await exchange(tablet), await exchange(desk), await exchange(van)],
+  })
+}
+
+/** Milliseconds; a hundred times what it takes. */
+const REACH_MS_MAX = 20_000
+
+/** Waits until the status is such. @throws SyncError TIMED_OUT */
+async function reached(
+  { name, replica }: Traveller,
+  isIt: (status: ReplicaStatus) => boolean,
+): Promise<void> {
+  const over = new AbortController()
+  const it = new Promise<'reached'>((resolve) => {
+    const look = (status: ReplicaStatus): void => {
+      if (isIt(status)) resolve('reached')
+    }
+    const stop = replica.onStatus(look)
+    over.signal.addEventListener('abort', stop)
+    look(replica.status)
+  })
+  const first = await Promise.race([it, systemClock.sleep(REACH_MS_MAX, over.signal)])
+  over.abort()
+  if (first !== 'reached')
+    throw new SyncError('TIMED_OUT', `the ${name} did not get on within ${REACH_MS_MAX} ms`)
 }
 
 async function exchange({ name, replica }: Traveller): Promise<TourStep['exchanges'][number]> {

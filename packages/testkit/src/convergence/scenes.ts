@@ -3,6 +3,7 @@
  * a story shrinks to the steps that matter.
  */
 import fc from 'fast-check'
+import type { AnyOp } from '@rejoin/core'
 import type { Step, StepKind } from './step.ts'
 
 interface Weighted {
@@ -13,8 +14,13 @@ interface Weighted {
 /** One step of a scene, and which of its two replicas takes it. */
 type Part = readonly [who: 0 | 1, step: fc.Arbitrary<Step>]
 
+/** Ops of one type that mean the same place and differ there. */
+export type Rivals = readonly [AnyOp, AnyOp]
+
+/** @param rivals several pairs, so that one of them fits what is there. */
 export function scenes(
   steps: Readonly<Record<StepKind, fc.Arbitrary<Step>>>,
+  rivals: fc.Arbitrary<Rivals[]>,
   replicas: number,
 ): readonly Weighted[] {
   const { apply, rebuild, restart, resolve, resubmit, deliver, cut, late } = steps
@@ -31,6 +37,8 @@ export function scenes(
       weight: 5,
       arbitrary: scene([0, apply], [1, apply], [0, exchange], [1, exchange], [0, exchange], [0, resolve]),
     },
+    // Two who know the same write to the same place.
+    { weight: 5, arbitrary: rivalry(rivals, replicas) },
     // What was written offline meets a new epoch.
     { weight: 3, arbitrary: scene([0, apply], [1, apply], [0, rebuild], [1, exchange], [0, exchange]) },
     // And the exchange breaks in the middle.
@@ -56,6 +64,46 @@ export function scenes(
       ),
     },
   ]
+}
+
+/** Something is there that everyone knows: rows, and rows under them, since `ops` come in any order. */
+export function commonGround(ops: fc.Arbitrary<AnyOp[]>, replicas: number): fc.Arbitrary<Step[]> {
+  const everyone = Array.from({ length: replicas }, (_, replica) => exchangeOf(replica))
+  return fc.tuple(fc.nat(replicas - 1), ops).map(([replica, drawn]) => {
+    const apply: Step = {
+      kind: 'apply',
+      replica,
+      ops: drawn.slice(0, GROUND_OPS),
+      others: drawn.slice(GROUND_OPS),
+    }
+    return [apply, exchangeOf(replica), ...everyone]
+  })
+}
+
+const GROUND_OPS = 6
+
+function rivalry(rivals: fc.Arbitrary<Rivals[]>, replicas: number): fc.Arbitrary<Step[]> {
+  const cast = fc.tuple(fc.nat(replicas - 1), fc.integer({ min: 1, max: replicas - 1 }))
+  return fc.tuple(cast, rivals).map(([[one, further], chosen]) => {
+    const two = (one + further) % replicas
+    const meet = [one, two, one].map(exchangeOf)
+    return [
+      ...meet,
+      applyOf(
+        one,
+        chosen.map(([op]) => op),
+      ),
+      applyOf(
+        two,
+        chosen.map(([, op]) => op),
+      ),
+      ...meet,
+    ]
+  })
+}
+
+function applyOf(replica: number, [op, ...others]: readonly AnyOp[]): Step {
+  return { kind: 'apply', replica, ops: op === undefined ? [] : [op], others }
 }
 
 function sceneOf(replicas: number, parts: readonly Part[]): fc.Arbitrary<Step[]> {

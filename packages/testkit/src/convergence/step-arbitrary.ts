@@ -1,7 +1,7 @@
 /** Arbitraries of stories: every step shrinks by itself, and a story shrinks by leaving steps out. */
 import fc from 'fast-check'
-import type { AnyDomain, AnyOp, OpOf } from '@rejoin/core'
-import { scenes } from './scenes.ts'
+import { SyncError, type AnyDomain, type AnyOp, type OpOf } from '@rejoin/core'
+import { commonGround, scenes, type Rivals } from './scenes.ts'
 import type { Step, StepKind } from './step.ts'
 
 /** The very fast-check that stories are drawn with: arbitraries of another copy of it do not fit. */
@@ -48,58 +48,102 @@ const weights: Readonly<Record<StepKind, number>> = {
   withdraw: 2,
 }
 
-/** @throws Error when there is no arbitrary, or one for an op that the domain does not have. */
+/** @throws SyncError INPUT_INVALID when there is no arbitrary, or one for an op that the domain does not have. */
 export function storyArbitrary<D extends AnyDomain>(
   domain: D,
   arbitraries: OpArbitraries<D>,
   shape: { readonly replicas: number; readonly steps: number; readonly without: readonly StepKind[] },
 ): fc.Arbitrary<Story> {
-  const steps = stepArbitraries(opArbitrary(domain, arbitraries), shape.replicas)
+  const draws = opDraws(domain, arbitraries)
+  const steps = stepArbitraries(draws, shape.replicas)
   const isLeft = (kind: StepKind): boolean => shape.without.includes(kind)
   const singles = stepKinds
     .filter((kind) => !isLeft(kind))
     .map((kind) => ({ weight: weights[kind], arbitrary: steps[kind].map((step) => [step]) }))
-  const story = fc.record({
-    chance: fc.nat(0xffff),
-    // Without `size`, fast-check keeps arrays near ten items.
-    steps: fc
-      .array(fc.oneof(...singles, ...scenes(steps, shape.replicas)), {
-        minLength: 1,
-        maxLength: shape.steps,
-        size: 'max',
-      })
-      .map((parts) =>
-        parts
-          .flat()
-          .filter(({ kind }) => !isLeft(kind))
-          .slice(0, shape.steps),
-      ),
+  const part = fc.oneof(...singles, ...scenes(steps, draws.rivals, shape.replicas))
+  // Without `size`, fast-check keeps arrays near ten items.
+  const parts = fc.array(part, { minLength: Math.ceil(shape.steps / 4), maxLength: shape.steps, size: 'max' })
+  const ground = fc.option(commonGround(draws.many, shape.replicas), { nil: [], freq: 4 })
+  const story = fc.tuple(fc.nat(0xffff), ground, parts).map(([chance, before, after]): Story => {
+    const taken = [...before, ...after.flat()].filter(({ kind }) => !isLeft(kind))
+    return { chance, steps: taken.slice(0, shape.steps) }
   })
   // Bias is for edge cases of values; here it only makes short stories.
   return fc.noBias(story)
 }
 
-// The keys are what the type says they are.
-const stepKinds = Object.keys(weights) as StepKind[]
+/** The keys are what the type says they are. */
+export const stepKinds: readonly StepKind[] = Object.keys(weights) as StepKind[]
 
-function opArbitrary<D extends AnyDomain>(domain: D, arbitraries: OpArbitraries<D>): fc.Arbitrary<AnyOp> {
-  const ops = Object.entries<fc.Arbitrary<object> | undefined>(arbitraries).flatMap(([type, payload]) => {
-    if (!Object.hasOwn(domain.ops, type)) throw new Error(`domain ${domain.name} has no op ${type}`)
-    return payload === undefined ? [] : [payload.map((fields): AnyOp => ({ type, ...fields }))]
-  })
-  if (ops.length === 0) throw new Error('checkConvergence needs an arbitrary for at least one op')
-  return fc.oneof(...ops)
+/** What each op may be made into by shrinking its payload, the simplest first. */
+export function simplerOps<D extends AnyDomain>(
+  arbitraries: OpArbitraries<D>,
+): (op: AnyOp) => Iterable<AnyOp> {
+  const payloads = new Map(Object.entries<fc.Arbitrary<object> | undefined>(arbitraries))
+  return function* ({ type, ...fields }) {
+    const payload = payloads.get(type)
+    // Where an arbitrary was mapped, nobody knows what its value was made of.
+    if (payload?.canShrinkWithoutContext(fields) !== true) return
+    for (const { value } of payload.shrink(fields, undefined).take(SIMPLER_MAX)) yield { type, ...value }
+  }
 }
 
-function stepArbitraries(op: fc.Arbitrary<AnyOp>, replicas: number): StepArbitraries {
+/** Simpler payloads that are tried of one op before it is taken as it is. */
+const SIMPLER_MAX = 8
+
+interface OpDraws {
+  readonly any: fc.Arbitrary<AnyOp>
+  readonly many: fc.Arbitrary<AnyOp[]>
+  /** Of one type: whichever it is, one of several often fits, also where only few rows are there to build on. */
+  readonly alike: fc.Arbitrary<AnyOp[]>
+  /** Pairs of one type that differ in one field at most: often they mean the same place. */
+  readonly rivals: fc.Arbitrary<Rivals[]>
+}
+
+function opDraws<D extends AnyDomain>(domain: D, arbitraries: OpArbitraries<D>): OpDraws {
+  const refuse = (why: string): never => {
+    throw new SyncError('INPUT_INVALID', `checkConvergence of domain ${domain.name}: ${why}`)
+  }
+  const ops = Object.entries<fc.Arbitrary<object> | undefined>(arbitraries).flatMap(([type, payload]) => {
+    if (!Object.hasOwn(domain.ops, type))
+      refuse(`there is no op ${JSON.stringify(type)}; there are ${Object.keys(domain.ops).join(', ')}`)
+    return payload === undefined ? [] : [payload.map((fields): AnyOp => ({ type, ...fields }))]
+  })
+  if (ops.length === 0) refuse('it needs an arbitrary for at least one op')
+  const rivals = ops.map((op) =>
+    fc.tuple(op, op, fc.nat(0xff)).map(([a, b, pick]): Rivals => [a, rivalOf(a, b, pick)]),
+  )
+  const several = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(of, { minLength: 5, maxLength: 10 })
+  return {
+    any: fc.oneof(...ops),
+    many: fc.array(fc.oneof(...ops), { minLength: 20, maxLength: 40 }),
+    alike: fc.oneof(...ops.map(several)),
+    rivals: fc.oneof(...rivals.map(several)),
+  }
+}
+
+/** The first op with one of the fields of the second. */
+function rivalOf(first: AnyOp, second: AnyOp, pick: number): AnyOp {
+  const names = Object.keys(second).filter((name) => name !== 'type')
+  const name = names[pick % Math.max(1, names.length)]
+  return name === undefined ? first : { ...first, [name]: second[name] }
+}
+
+function stepArbitraries({ any, alike }: OpDraws, replicas: number): StepArbitraries {
   const replica = fc.nat(replicas - 1)
   const pick = fc.nat(3)
   const order = fc.nat(0xffff)
-  const one = { weight: 4, arbitrary: op.map((only) => [only]) }
-  const several = { weight: 1, arbitrary: fc.array(op, { minLength: 2, maxLength: 4 }) }
+  const drawn = fc.array(any, { minLength: 3, maxLength: 6 })
+  const one = fc
+    .tuple(alike, drawn)
+    .map(([[op, ...others], more]) => ({ ops: op === undefined ? [] : [op], others: [...others, ...more] }))
+  const several = fc.record({ ops: fc.array(any, { minLength: 2, maxLength: 4 }), others: drawn })
+  const ops = fc.oneof({ weight: 4, arbitrary: one }, { weight: 1, arbitrary: several })
   const of = <K extends StepKind>(kind: K): fc.Arbitrary<K> => fc.constant(kind)
   return {
-    apply: fc.record({ kind: of('apply'), replica, ops: fc.oneof(one, several) }),
+    apply: fc
+      .tuple(replica, ops)
+      .map(([who, candidates]): Step => ({ kind: 'apply', replica: who, ...candidates })),
     resolve: fc.record({ kind: of('resolve'), replica, pick, choice: pick }),
     discard: fc.record({ kind: of('discard'), replica, pick }),
     resubmit: fc.record({ kind: of('resubmit'), replica, pick }),

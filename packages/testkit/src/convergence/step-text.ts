@@ -1,24 +1,24 @@
 /** A story for people: one dense line a step, who does what. */
 import { canonicalJson, canonicalValue, unreachable, type AnyOp } from '@rejoin/core'
 import type { Step } from './step.ts'
-import type { StepOutcome } from './world.ts'
+import type { Attempt, StepOutcome } from './world.ts'
 
 export function stepText(step: Step): string {
   switch (step.kind) {
     case 'apply':
-      return `replica ${step.replica} applies ${step.ops.map(opText).join(' + ')}`
+      return `replica ${step.replica} applies ${opsText(step.ops)}`
     case 'resolve':
-      return `replica ${step.replica} resolves conflict ${step.pick} by choice ${step.choice}`
+      return `replica ${step.replica} resolves a conflict`
     case 'discard':
-      return `replica ${step.replica} discards refused commit ${step.pick}`
+      return `replica ${step.replica} discards a refused commit`
     case 'resubmit':
-      return `replica ${step.replica} resubmits refused commit ${step.pick}`
+      return `replica ${step.replica} resubmits a refused commit`
     case 'undo':
       return `replica ${step.replica} undoes`
     case 'redo':
       return `replica ${step.replica} redoes`
     case 'withdraw':
-      return `replica ${step.replica} withdraws commit ${step.pick} of its outbox`
+      return `replica ${step.replica} withdraws a commit of its outbox`
     case 'exchange':
       return `replica ${step.replica} exchanges${step.cutAfter === null ? '' : `, cut after ${step.cutAfter} messages`}`
     case 'connect':
@@ -68,10 +68,25 @@ export function outcomeText(outcome: StepOutcome): string {
     case 'unchanged':
       return ' -> nothing to change'
     case 'refused':
-      return ` -> ${outcome.code}`
+      return ` -> ${outcome.refusal.code}`
+    case 'picked':
+      return ` (${outcome.what})${outcomeText(outcome.outcome)}`
+    case 'tried': {
+      const [first, ...instead] = outcome.attempts
+      return outcomeText(first.outcome) + instead.map(insteadText).join('')
+    }
     default:
       return unreachable(outcome)
   }
+}
+
+/** Several in the order in which one commit holds them. */
+export function opsText(ops: readonly AnyOp[]): string {
+  return ops.map(opText).join(' + ')
+}
+
+function insteadText({ ops, outcome }: Attempt): string {
+  return `, instead ${opsText(ops)}${outcomeText(outcome)}`
 }
 
 function opText({ type, ...payload }: AnyOp): string {

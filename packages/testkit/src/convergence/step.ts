@@ -4,8 +4,16 @@ import type { AnyOp } from '@rejoin/core'
 export type Direction = 'up' | 'down'
 
 export type Step =
-  /** One commit on the replica's own document. */
-  | { readonly kind: 'apply'; readonly replica: number; readonly ops: readonly AnyOp[] }
+  /**
+   * One commit on the replica's own document. Where `ops` make none, as many of them and of `others` as fit together are
+   * applied instead, never more than there are `ops`.
+   */
+  | {
+      readonly kind: 'apply'
+      readonly replica: number
+      readonly ops: readonly AnyOp[]
+      readonly others?: readonly AnyOp[]
+    }
   /** `pick`: which of the conflicts. `choice`: which of its values; an orphan is restored by an even one and dropped else. */
   | { readonly kind: 'resolve'; readonly replica: number; readonly pick: number; readonly choice: number }
   /** `pick`: which of the refused commits. */

@@ -1,15 +1,25 @@
 /** What must be true after every single step, checked on what a glance shows and on what the step before it showed. */
 import type { Cursor } from '@rejoin/core'
 import type { Finding } from './finding.ts'
-import type { Glance, ReplicaGlance, StepOutcome } from './world.ts'
+import { opsText } from './step-text.ts'
+import type { Attempt, Glance, ReplicaGlance, StepOutcome } from './world.ts'
+
+/** The rule that a hub admits what an honest replica accepted. */
+const ADMITTED = 24
 
 export class Watch {
   readonly #cursors: (Cursor | null)[] = []
 
   /** What a step of a replica's own says about it. */
   checkOutcome(outcome: StepOutcome): readonly Finding[] {
+    if (outcome.kind === 'tried')
+      return outcome.attempts.flatMap((attempt) => [
+        ...checkExplained(attempt),
+        ...this.checkOutcome(attempt.outcome),
+      ])
+    if (outcome.kind === 'picked') return this.checkOutcome(outcome.outcome)
     if (outcome.kind === 'refused' && outcome.leftTrace) {
-      return [{ rule: 12, what: `an op was refused with ${outcome.code} and changed the document` }]
+      return [{ rule: 12, what: `an op was refused with ${outcome.refusal.code} and changed the document` }]
     }
     if (outcome.kind === 'gone')
       return [{ rule: 4, what: `replica ${outcome.replica} cannot be opened again: ${outcome.error}` }]
@@ -24,7 +34,8 @@ export class Watch {
 
   checkGlance(glance: Glance): readonly Finding[] {
     const replicas = glance.replicas.flatMap((replica, i) => this.#checkReplica(replica, i))
-    return [...replicas, ...checkLog(glance)]
+    const refused = glance.refused.map((what) => ({ rule: ADMITTED, what: `the hub refused ${what}` }))
+    return [...replicas, ...refused, ...checkLog(glance)]
   }
 
   /** Once nothing moves and everything works: whoever is live is where the log is. */
@@ -57,6 +68,11 @@ export class Watch {
       findings.push({ rule: 11, what: `replica ${i} shows ${line} of a refused commit` })
     return findings
   }
+}
+
+function checkExplained({ ops, unexplained }: Attempt): readonly Finding[] {
+  if (unexplained === null) return []
+  return [{ rule: ADMITTED, what: `a hub would refuse ${opsText(ops)}: ${unexplained}` }]
 }
 
 function checkLog({ logged, acked }: Glance): readonly Finding[] {

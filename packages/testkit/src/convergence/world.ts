@@ -3,7 +3,7 @@
  * from the real engines; a test of the oracles builds broken ones. It takes steps and tells what it sees; what must be true
  * of that, `watch.ts` and `checkers.ts` decide.
  */
-import type { Cursor, ErrorCode, ReplicaState, Seq } from '@rejoin/core'
+import type { AnyOp, Cursor, ErrorCode, ReplicaState, Seq } from '@rejoin/core'
 import type { Step } from './step.ts'
 
 export interface World {
@@ -15,6 +15,8 @@ export interface World {
   /** Everything works again and time passes, until nothing moves: late messages arrive, live replicas reconnect. */
   calm(): Promise<void>
   observe(): Promise<Observation>
+  /** What is wrong with merge functions, each given the values that any register of the story ever held; a line each. */
+  unruly(): readonly string[]
   /** A replica that was never there joins, from a log that was just folded; null while there is nothing to join. */
   newcomer(): Promise<ReplicaObservation | null>
   close(): Promise<void>
@@ -29,6 +31,38 @@ export type StepOutcome =
   /** A replica that crashed cannot be opened again. */
   | { readonly kind: 'gone'; readonly replica: number; readonly error: string }
   | LocalOutcome
+  /** Of a step that picks: what it picked, in a few words. */
+  | { readonly kind: 'picked'; readonly what: string; readonly outcome: LocalOutcome }
+  | Tried
+
+/** Of an apply step: its ops, and where they made no commit those of all its candidates that fit. */
+export interface Tried {
+  readonly kind: 'tried'
+  /** One or two; the last one counts. */
+  readonly attempts: readonly [Attempt, ...Attempt[]]
+  /** Candidates that fitted nowhere. */
+  readonly misfits: readonly Misfit[]
+}
+
+export interface Attempt {
+  readonly ops: readonly AnyOp[]
+  readonly outcome: LocalOutcome
+  /** What a writer sets that does not follow from its op's payload, or null: a hub would refuse it. */
+  readonly unexplained: string | null
+}
+
+export interface Misfit {
+  readonly type: AnyOp['type']
+  /** Null: it would have changed nothing. */
+  readonly refusal: Refusal | null
+}
+
+export interface Refusal {
+  readonly code: ErrorCode
+  /** Within the op; empty: the op as a whole. */
+  readonly path: string
+  readonly message: string
+}
 
 /** What came of a write to a replica's own document. */
 export type LocalOutcome =
@@ -38,11 +72,11 @@ export type LocalOutcome =
       /** Live entries beside the commit's own in a register that it set: there must be none. */
       readonly crowded: readonly EntryLine[]
       /** The same op once more, right away; null where it was not tried, since there were several. */
-      readonly again: 'unchanged' | 'changed' | null
+      readonly again: 'unchanged' | 'changed' | 'refused' | null
     }
   | { readonly kind: 'unchanged' }
   /** `leftTrace`: the document is not, byte by byte, what it was. */
-  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly leftTrace: boolean }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly leftTrace: boolean }
 
 /** `2:7` is the seventh commit of replica 2. */
 export type CommitName = string
@@ -56,6 +90,8 @@ export interface Glance {
   /** Names of the commits in the log, in its order, from the very first. */
   readonly logged: readonly CommitName[]
   readonly acked: readonly CommitName[]
+  /** Commits that the hub refused for good though no step said so: who, what and why, a line each. */
+  readonly refused: readonly string[]
 }
 
 export interface ReplicaGlance {
@@ -63,6 +99,8 @@ export interface ReplicaGlance {
   /** Updates that the document could not place. */
   readonly unplaced: number
   readonly outbox: number
+  /** Registers that hold values written side by side. */
+  readonly contested: number
   /** Live entries that only refused commits have set. */
   readonly strays: readonly EntryLine[]
   /** Whether it was told to stay connected. */
@@ -81,8 +119,6 @@ export interface ReplicaObservation {
   readonly conflicts: string
   /** State vector and delete set in one canonical text. */
   readonly encoding: string
-  /** Registers whose merge function gives another value when their values come in another order. */
-  readonly unruly: readonly string[]
   /** Updates that wait for others. */
   readonly waiting: number
   readonly outbox: readonly CommitName[]

@@ -1,12 +1,10 @@
 /** `rejoin apply`: ops from a file or standard input, each line a commit of its own, each with its outcome. */
-import { readFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
 import type { Command } from 'commander'
 import { intents } from '@rejoin/intents'
-import { asSyncError, SyncError, type AnyDomain, type AnyOp } from '@rejoin/core'
+import { asSyncError, type AnyDomain, type AnyOp } from '@rejoin/core'
 import type { Replica } from '@rejoin/replica'
 import { usingReplica, withDomain, withReplica, type ReplicaOptions } from '../options.ts'
-import { interruptible } from '../interrupt.ts'
+import { parseJson, readInput } from '../ops-input.ts'
 import { openOutput, type Output, type Streams } from '../output.ts'
 import { Refusal } from '../refusal.ts'
 
@@ -68,7 +66,7 @@ async function applyLine(
   value: unknown,
 ): Promise<Outcome> {
   try {
-    const parsed: unknown = json === null ? value : parseLine(json)
+    const parsed: unknown = json === null ? value : parseJson(json)
     const ops = (Array.isArray(parsed) ? parsed : [parsed]) as AnyOp[]
     const receipt = replica.apply(ops as never)
     await receipt.saved
@@ -78,28 +76,6 @@ async function applyLine(
     const { code, message, path } = asSyncError(error, 'OP_FAILED', 'the op could not be applied')
     return { line, outcome: 'refused', code, message, path }
   }
-}
-
-function parseLine(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch (cause) {
-    throw new SyncError('INPUT_INVALID', `not JSON: ${cause instanceof Error ? cause.message : ''}`, {
-      cause,
-    })
-  }
-}
-
-async function readInput(file: string): Promise<string> {
-  if (file === '-') {
-    return interruptible(
-      () => text(process.stdin),
-      async () => void process.stdin.destroy(),
-    )
-  }
-  return readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new SyncError('INPUT_INVALID', `${file} cannot be read`, { cause })
-  })
 }
 
 /** A document that is one JSON array is its elements; anything else is taken line by line. */

@@ -1,6 +1,6 @@
 /** `rejoin log`, `checkpoint`, `rebuild`, `verify`: on the folder of a hub that is not running. */
-import type { Command } from 'commander'
-import { parseHlc, type HubStore, type Namespace } from '@rejoin/core'
+import { Option, type Command } from 'commander'
+import { parseHlc, type HubStore, type Namespace, type Seq } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import {
   openHub,
@@ -13,11 +13,15 @@ import {
 import { openHubFolder } from '@rejoin/persistence-level/node'
 import { systemClock } from '../../wiring/system-clock.ts'
 import { namespaceArgument, requireFolder, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
-import { bytesText, countText, openOutput, timeText, type Streams } from '../output.ts'
+import { bytesText, countText, openOutput, opsText, timeText, type Streams } from '../output.ts'
 import { Refusal } from '../refusal.ts'
 
 interface HubFolderOptions extends FolderOptions {
   readonly namespace?: string
+}
+
+interface RebuildOptions extends HubFolderOptions {
+  readonly all?: boolean
 }
 
 interface LogOptions extends HubFolderOptions {
@@ -34,19 +38,19 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
     .action(async (options: LogOptions) => {
       const output = openOutput(streams, options.json === true)
       const commits: (ReadCommit & { namespace: Namespace })[] = []
+      const folds: Fold[] = []
       await usingStore(options, async (store, namespaces) => {
         const page = {
           after: options.after,
           ...(options.limit === undefined ? {} : { limit: options.limit }),
         }
         for (const namespace of namespaces) {
+          folds.push(...(await foldOf(store, namespace, options.after)))
           for await (const commit of readLog(store, namespace, page)) commits.push({ namespace, ...commit })
         }
       })
-      output.result(
-        commits.map(commitJson),
-        commits.length === 0 ? 'no commits' : commits.map(commitSentence).join('\n'),
-      )
+      const sentences = [...folds.map(foldSentence), ...commits.map(commitSentence)]
+      output.result(commits.map(commitJson), sentences.length === 0 ? 'no commits' : sentences.join('\n'))
     })
 
   withHubFolder(program.command('checkpoint'))
@@ -66,12 +70,16 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
       )
     })
 
-  withHubFolder(program.command('rebuild'))
+  withHubFolder(program.command('rebuild'), 'which namespace')
+    .addOption(new Option('--all', 'every namespace of the folder').conflicts('namespace'))
     .description(
       'start a new epoch made of the live entries alone; replicas that were caught up make it themselves, others reset',
     )
     .addHelpText('after', '\nExample:\n  rejoin rebuild --data ./hub --namespace support')
-    .action(async (options: HubFolderOptions) => {
+    .action(async (options: RebuildOptions, command: Command) => {
+      // Every replica of a namespace has to make it anew or fetch it, so nobody rebuilds them all by leaving something out.
+      if (options.namespace === undefined && options.all !== true)
+        command.error('error: say which: --namespace NAME, or --all')
       const output = openOutput(streams, options.json === true)
       const results = await usingStore(options, async (store, namespaces) => {
         const rebuilt = []
@@ -113,12 +121,8 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
     })
 }
 
-function withHubFolder(command: Command): Command {
-  return withFolder(command, 'hub', 'reads').option(
-    '--namespace <name>',
-    'which namespace (default: every one)',
-    namespaceArgument,
-  )
+function withHubFolder(command: Command, which = 'which namespace (default: every one)'): Command {
+  return withFolder(command, 'hub', 'reads').option('--namespace <name>', which, namespaceArgument)
 }
 
 /** Opens the folder of a hub that is there: looking at a folder must not make one. */
@@ -154,6 +158,28 @@ async function checkpointAll(store: HubStore, namespaces: readonly Namespace[]) 
   }
 }
 
+/** Commits that the log does not hold one by one any more. */
+interface Fold {
+  readonly namespace: Namespace
+  /** Seq of the last record that was dropped. */
+  readonly upTo: Seq
+  /** Of the checkpoint that holds what they did. */
+  readonly checkpoint: Seq
+}
+
+/** None where everything that was asked for is still in the log. */
+async function foldOf(store: HubStore, namespace: Namespace, after: Seq): Promise<readonly Fold[]> {
+  const upTo = (await store.heads([namespace])).get(namespace)?.floor ?? 0
+  if (upTo <= after) return []
+  const checkpoint = await store.checkpoint(namespace)
+  return [{ namespace, upTo, checkpoint: checkpoint?.seq ?? upTo }]
+}
+
+function foldSentence({ namespace, upTo, checkpoint }: Fold): string {
+  // A seq is a place and no number of records.
+  return `${namespace}: the earlier records, up to seq ${upTo}, were folded into the checkpoint at seq ${checkpoint}`
+}
+
 function commitJson({
   namespace,
   seq,
@@ -187,9 +213,8 @@ function commitSentence({
   ops,
   update,
 }: ReadCommit & { namespace: Namespace }): string {
-  const types = [...new Set(ops.map(({ type }) => type))].join(', ')
   const time = timeText(parseHlc(hlc).ms)
-  return `${namespace} ${seq}  ${id.replica}:${id.counter}  ${time}  ${ops.length} × ${types}, ${bytesText(update.length)}`
+  return `${namespace} ${seq}  ${id.replica}:${id.counter}  ${time}  ${opsText(ops)}, ${bytesText(update.length)}`
 }
 
 function verifySentences({

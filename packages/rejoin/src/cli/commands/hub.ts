@@ -41,7 +41,7 @@ export function addHub(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin hub --data ./hub --port 4400')
     .action(async (options: HubCommandOptions) => {
       const output = openOutput(streams, options.json === true)
-      const interrupt = listenForInterrupt()
+      const interrupt = listenForInterrupt(streams)
       const domains = await loadDomains(options.domain)
       const running = await startHub({
         data: options.data,

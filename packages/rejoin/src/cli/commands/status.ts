@@ -1,19 +1,20 @@
 /** `rejoin status`: is it saved, is it at the hub, what is in the way. */
 import type { Command } from 'commander'
 import { authorOf, type AnyDomain } from '@rejoin/core'
-import { intents } from '@rejoin/intents'
-import type { Replica } from '@rejoin/replica'
+import type { Replica, ReplicaStatus } from '@rejoin/replica'
 import { openClient } from '../../wiring/client.ts'
 import {
-  loadDomains,
+  loadDomain,
   namespaceArgument,
   requireFolder,
   requireNamespace,
   withDomain,
+  withDomainHint,
   withFolder,
   type FolderOptions,
 } from '../options.ts'
-import { countText, openOutput, timeText, type Streams } from '../output.ts'
+import { countText, newerSentence, openOutput, timeText, type Streams } from '../output.ts'
+import { rejectedSentence } from './rejected.ts'
 
 interface StatusOptions extends FolderOptions {
   readonly namespace?: string
@@ -26,7 +27,7 @@ export function addStatus(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin status --data ./laptop --namespace support')
     .action(async (options: StatusOptions) => {
       const output = openOutput(streams, options.json === true)
-      const [domain = intents] = await loadDomains(options.domain)
+      const domain = await loadDomain(options.domain)
       requireFolder(options.data)
       const client = await openClient({ data: options.data })
       try {
@@ -35,7 +36,7 @@ export function addStatus(program: Command, streams: Streams): void {
         const reports: object[] = []
         const sentences: string[] = []
         for (const name of names) {
-          const replica: Replica<AnyDomain> = await client.open(domain, name)
+          const replica = await withDomainHint(options, () => client.open(domain, name))
           reports.push({ namespace: name, ...statusOf(replica) })
           sentences.push(statusSentences(name, replica))
         }
@@ -50,42 +51,49 @@ export function addStatus(program: Command, streams: Streams): void {
 }
 
 function statusOf(replica: Replica<AnyDomain>) {
-  const { state, pending, cursor, persistence, rejected, lastAttemptAt, lastSuccessAt, lastError } =
-    replica.status
+  const { status } = replica
   return {
     replica: replica.id,
     /** As conflicts name it. */
     author: authorOf(replica.id),
-    state,
-    pending,
-    cursor,
-    persistence,
-    lastAttemptAt,
-    lastSuccessAt,
-    lastError,
+    state: status.state,
+    pending: status.pending,
+    cursor: status.cursor,
+    persistence: status.persistence,
+    domainTooNew: status.domainTooNew,
+    divergence: status.divergence,
+    lastAttemptAt: status.lastAttemptAt,
+    lastSuccessAt: status.lastSuccessAt,
+    lastError: presentError(status),
     conflicts: replica.conflicts().length,
-    rejected,
+    rejected: status.rejected,
   }
 }
 
+/** That the app was older than the document is no news once it was updated; that a hub was older still may be. */
+function presentError({ lastError, domainTooNew }: ReplicaStatus): ReplicaStatus['lastError'] {
+  const isOver =
+    lastError?.code === 'DOMAIN_TOO_NEW' &&
+    domainTooNew === null &&
+    /\b(?:this|the) app knows\b/.test(lastError.message)
+  return isOver ? null : lastError
+}
+
 function statusSentences(name: string, replica: Replica<AnyDomain>): string {
-  const { state, pending, cursor, rejected, lastAttemptAt, lastSuccessAt, lastError, conflicts } =
-    statusOf(replica)
+  const status = statusOf(replica)
+  const { pending, cursor, rejected, lastError, conflicts, domainTooNew, divergence } = status
   const lines = [
-    `${name}: ${state}`,
-    `  replica       ${replica.id}, author ${authorOf(replica.id)} in conflicts`,
-    `  pending       ${pending === 0 ? 'nothing' : `${countText(pending, 'commit')} not yet acknowledged`}`,
+    `${name}: ${status.state}`,
+    ...(domainTooNew === null ? [] : [`  ${newerSentence(replica.domain, domainTooNew)}`]),
+    `  replica       ${status.replica}, author ${status.author} in conflicts`,
+    `  pending       ${pending === 0 ? 'nothing' : `${countText(pending, 'commit')} not yet acknowledged (see \`rejoin outbox list\`)`}`,
     `  cursor        ${cursor === null ? 'never exchanged' : `seq ${cursor.seq} of epoch ${cursor.epoch}`}`,
-    `  last attempt  ${timeText(lastAttemptAt)}`,
-    `  last success  ${timeText(lastSuccessAt)}`,
+    `  last attempt  ${timeText(status.lastAttemptAt)}`,
+    `  last success  ${timeText(status.lastSuccessAt)}`,
     `  last error    ${lastError === null ? 'none' : `${lastError.message} [${lastError.code}]`}`,
+    ...(divergence === null ? [] : [`  diverged      ${timeText(divergence.at)}: ${divergence.message}`]),
     `  conflicts     ${conflicts === 0 ? 'none' : `${conflicts} (see \`rejoin conflicts list\`)`}`,
-    `  rejected      ${rejected === 0 ? 'none' : `${countText(rejected, 'commit')} the hub refused`}`,
+    `  rejected      ${rejected === 0 ? 'none' : `${countText(rejected, 'commit')} that the hub refused (see \`rejoin rejected list\`)`}`,
   ]
-  for (const { commit, code, message } of replica.rejected) {
-    lines.push(
-      `    ${commit.id.counter}: ${commit.ops.map((op) => op.type).join(', ')}: ${message} [${code}]`,
-    )
-  }
-  return lines.join('\n')
+  return [...lines, ...replica.rejected.map((each) => `    ${rejectedSentence(each)}`)].join('\n')
 }

@@ -1,10 +1,10 @@
 /** `rejoin sync`: one exchange with a hub, or with `--live` until stopped. */
 import type { Command } from 'commander'
-import type { AnyDomain } from '@rejoin/core'
+import { SyncError, type AnyDomain, type Dial } from '@rejoin/core'
 import type { Replica, SyncReport } from '@rejoin/replica'
 import { listenForInterrupt } from '../interrupt.ts'
 import { usingReplica, withDomain, withReplica, type ReplicaOptions } from '../options.ts'
-import { bytesText, openOutput, type Output, type Streams } from '../output.ts'
+import { bytesText, countText, newerSentence, openOutput, type Output, type Streams } from '../output.ts'
 
 interface SyncOptions extends ReplicaOptions {
   readonly hub: string
@@ -24,21 +24,36 @@ export function addSync(program: Command, streams: Streams): void {
     )
     .action(async (options: SyncOptions) => {
       const output = openOutput(streams, options.json === true)
-      if (options.live === true) await syncLive(options, output)
+      if (options.live === true) await syncLive(options, output, streams)
       else await syncOnce(options, output)
     })
 }
 
 async function syncOnce(options: SyncOptions, output: Output): Promise<void> {
   await usingReplica(options, { use: 'makes', hub: options.hub }, async (replica, client) => {
-    const report = await replica.syncOnce(client.dialOnce ?? undefined)
-    output.result(report, reportSentence(report))
+    const report = await exchange(replica, client.dialOnce)
+    const { domainTooNew } = replica.status
+    const newer = domainTooNew === null ? '' : `\n${newerSentence(replica.domain, domainTooNew)}`
+    output.result({ ...report, domainTooNew }, `${reportSentence(report)}${newer}`)
   })
 }
 
+/** Says with DOMAIN_TOO_NEW that all but our own commits was exchanged. */
+async function exchange(replica: Replica<AnyDomain>, dial: Dial | null): Promise<SyncReport> {
+  try {
+    return await replica.syncOnce(dial ?? undefined)
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'DOMAIN_TOO_NEW') throw error
+    const { pending, domainTooNew } = replica.status
+    const what = domainTooNew === null ? error.message : newerSentence(replica.domain, domainTooNew)
+    const waits = `what the hub has is here now, and ${countText(pending, 'commit')} of yours ${pending === 1 ? 'waits' : 'wait'}`
+    throw new SyncError('DOMAIN_TOO_NEW', `${what}; ${waits}`, { cause: error })
+  }
+}
+
 /** Prints the status whenever it changes, one JSON document a line. */
-async function syncLive(options: SyncOptions, output: Output): Promise<void> {
-  const interrupt = listenForInterrupt()
+async function syncLive(options: SyncOptions, output: Output, streams: Streams): Promise<void> {
+  const interrupt = listenForInterrupt(streams)
   try {
     await usingReplica(options, { use: 'makes', hub: options.hub, live: true }, async (replica) => {
       let printed = ''
@@ -59,15 +74,20 @@ async function syncLive(options: SyncOptions, output: Output): Promise<void> {
 }
 
 function liveStatus(replica: Replica<AnyDomain>): { value: object; sentence: string } {
-  const { state, pending, cursor, lastError } = replica.status
+  const { state, pending, cursor, lastError, domainTooNew } = replica.status
   const at = cursor === null ? 'no seq' : `seq ${cursor.seq}`
   const error = lastError === null ? '' : `; ${lastError.message} [${lastError.code}]`
-  const value = { state, pending, cursor, lastError }
-  return { value, sentence: `${state}, ${pending} pending, at ${at}${error}` }
+  const newer = domainTooNew === null ? '' : '; the document is newer than this app: reading only'
+  const value = { state, pending, cursor, domainTooNew, lastError }
+  return { value, sentence: `${state}, ${pending} pending, at ${at}${newer}${error}` }
 }
 
 export function reportSentence(report: SyncReport): string {
   const { pulled, applied, pushed, path, why, bytesUp, bytesDown, divergence } = report
   const healed = divergence === null ? '' : `; ${divergence.message} [DIVERGED]`
-  return `pulled ${pulled} (${applied} new here), pushed ${pushed}; path ${path}: ${why}; ${bytesText(bytesUp)} up, ${bytesText(bytesDown)} down${healed}`
+  return `pulled ${pulled} (${applied} new here), pushed ${pushed}; ${wayText(path, why)}; ${bytesText(bytesUp)} up, ${bytesText(bytesDown)} down${healed}`
+}
+
+function wayText(path: SyncReport['path'], why: string): string {
+  return path === 'unknown' ? 'the namespace is new' : `path ${path}: ${why}`
 }

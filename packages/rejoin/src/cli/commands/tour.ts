@@ -11,12 +11,12 @@ export function addTour(program: Command, streams: Streams): void {
     .command('tour')
     .option('--json', 'print JSON, one document per step')
     .description(
-      'show it all: a hub, replicas, offline edits that rejoin, a conflict, every path of catching up',
+      'show it all: a hub, replicas, offline edits that rejoin, a conflict, undo, a rebuild, and each way to catch up: live, tail, snapshot, rebuild, reset',
     )
     .addHelpText('after', '\nExample:\n  rejoin tour')
     .action(async (options: { json?: boolean }) => {
       const output = openOutput(streams, options.json === true)
-      const interrupt = listenForInterrupt()
+      const interrupt = listenForInterrupt(streams, ['SIGHUP'])
       try {
         let number = 0
         const result = await runTour(
