@@ -1,4 +1,5 @@
 /** Who presents what in a room: the last of each session, never logged, gone with its session. */
+import { limits, SyncError } from '@rejoin/core'
 import { type Member } from './member.ts'
 
 export class Presence {
@@ -10,8 +11,11 @@ export class Presence {
     this.#members = members
   }
 
-  /** Fans out to the others. */
+  /** Fans out to the others. @throws SyncError MESSAGE_TOO_LARGE */
   show(member: Member, update: Uint8Array): void {
+    if (update.length > limits.awarenessBytesMax) {
+      throw new SyncError('MESSAGE_TOO_LARGE', `presence has at most ${limits.awarenessBytesMax} bytes`)
+    }
     this.#last.set(member, update)
     for (const other of this.#members) if (other !== member) other.deliverAwareness(update)
   }

@@ -11,7 +11,6 @@ import {
   unreachable,
   type Ack,
   type AnyDomain,
-  type Awareness,
   type Cursor,
   type DownMessage,
   type Hello,
@@ -191,7 +190,7 @@ export class Session implements Member {
           })
           break
         case 'Awareness':
-          this.#present(room, message)
+          room.presence.show(this, message.update)
           break
         case 'Hello':
           throw new SyncError(
@@ -210,13 +209,6 @@ export class Session implements Member {
       this,
       commits.map((commit) => ({ ...whose, epoch, commit })),
     )
-  }
-
-  #present(room: Room, { update }: Awareness): void {
-    if (update.length > limits.awarenessBytesMax) {
-      throw new SyncError('MESSAGE_TOO_LARGE', `presence has at most ${limits.awarenessBytesMax} bytes`)
-    }
-    room.presence.show(this, update)
   }
 
   #outlet({ room, hello, versions }: Joined): CatchUpOutlet {

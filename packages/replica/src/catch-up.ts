@@ -8,6 +8,7 @@ import {
   SyncError,
   type CaughtUp,
   type Rebuild,
+  type RevisionGap,
   type Snapshot,
   type Tail,
   type Welcome,
@@ -45,6 +46,11 @@ export class CatchUp {
     this.#merge = null
     this.#isOurs = path === 'rebuild'
     this.#reset = path === 'reset' || path === 'rebuild' ? new ResetBuffer() : null
+  }
+
+  /** A snapshot follows, which merges: nothing is lost by the gap. */
+  gap({ cursor, floor }: RevisionGap): void {
+    this.#parts.log(`cursor ${cursor} is below the floor ${floor} of the hub's log; pending commits are kept`)
   }
 
   /** @throws SyncError MESSAGE_UNEXPECTED where the catch-up is not by rebuild. */

@@ -21,6 +21,7 @@ import {
 } from '@rejoin/core'
 import type { ChangeFeed } from './change-feed.ts'
 import type { Folding } from './folding.ts'
+import { areIn } from './inclusion.ts'
 import { freshClientId, newestVersion, tooNew, type ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
@@ -154,7 +155,8 @@ export class Inbound {
     memory.outbox.unmarkAbove(ackedCounter)
     if (cursor !== null) this.#checkEpoch(cursor)
     const settled = memory.outbox.countersUpTo(ackedCounter)
-    const mustRebuild = !this.#areIn(snapshot, settled)
+    const updates = settled.flatMap((counter) => memory.outbox.get(counter)?.commit.update ?? [])
+    const mustRebuild = !areIn(this.#crdt, snapshot, updates)
     this.#settle(settled)
     memory.ackedCounter = ackedCounter
     this.#connection.noteMark(ackedCounter)
@@ -260,20 +262,6 @@ export class Inbound {
       this.#memory.noteAcked(counter)
       this.#connection.noteMark(counter)
     }
-  }
-
-  /** Whether the items of these commits are in the snapshot, each in the very bytes we have. */
-  #areIn(snapshot: Uint8Array | null, counters: readonly Counter[]): boolean {
-    const updates = counters.map((counter) => this.#memory.outbox.get(counter)?.commit.update)
-    const written = updates.filter((update) => update !== undefined && update.length > 0)
-    if (written.length === 0) return true
-    if (snapshot === null) return false
-    const clocks = this.#crdt.updates.clocks(snapshot)
-    return written.every((update) => {
-      const { inserted } = this.#crdt.updates.inspect(update ?? new Uint8Array(0))
-      // What only deletes leaves no mark of its own: a rebuild is cheap and always right.
-      return inserted !== null && (clocks.get(inserted.client) ?? 0) >= inserted.clock + inserted.length
-    })
   }
 
   #replaceOutbox(outbox: readonly Commit[], rejected: readonly RejectedCommit[]): void {

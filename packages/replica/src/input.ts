@@ -2,7 +2,15 @@
  * What an app hands over, at the edge: where no compiler has looked, what is wrong is refused with a code and a word of what
  * was expected, at once and not when it is used.
  */
-import { canonicalValue, limits, SyncError, type Value } from '@rejoin/core'
+import {
+  canonicalValue,
+  limits,
+  SyncError,
+  type AnyDomain,
+  type AnyOp,
+  type OpOf,
+  type Value,
+} from '@rejoin/core'
 
 /**
  * Fields of an object as plain JSON: what a getter or a proxy says later is never heard.
@@ -33,6 +41,15 @@ export function plainFields(
         ? cause.message
         : `the ${what.name} cannot be read: a getter or a proxy of it threw`
     throw new SyncError('INPUT_INVALID', why, { cause })
+  }
+}
+
+/** @throws SyncError OP_INVALID for what cannot even be looked at: a proxy that was revoked. */
+export function listOf<D extends AnyDomain>(ops: OpOf<D> | readonly OpOf<D>[]): readonly AnyOp[] {
+  try {
+    return Array.isArray(ops) ? (ops as readonly AnyOp[]) : [ops as AnyOp]
+  } catch (cause) {
+    throw new SyncError('OP_INVALID', 'ops: neither an op nor a list of ops', { cause, path: 'ops' })
   }
 }
 

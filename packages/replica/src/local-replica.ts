@@ -25,7 +25,7 @@ import type { ChangeFeed } from './change-feed.ts'
 import { areBuiltIn, restoredOps } from './change-ops.ts'
 import { Committing } from './committing.ts'
 import type { Exchange } from './exchange.ts'
-import { checkListener } from './input.ts'
+import { checkListener, listOf } from './input.ts'
 import type { LiveLoop } from './live-loop.ts'
 import { isTooNew, knownRegistersOf, registersOf, tooNew, type ReplicaMemory } from './memory.ts'
 import { outboxCommit, type OutboxCommit } from './outbox.ts'
@@ -295,13 +295,4 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
 
 function withoutDial(namespace: string): SyncError {
   return new SyncError('INPUT_INVALID', `no hub is known for ${namespace}: open the replica with a dial`)
-}
-
-/** @throws SyncError OP_INVALID for what cannot even be looked at: a proxy that was revoked. */
-function listOf<D extends AnyDomain>(ops: OpOf<D> | readonly OpOf<D>[]): readonly AnyOp[] {
-  try {
-    return Array.isArray(ops) ? (ops as readonly AnyOp[]) : [ops as AnyOp]
-  } catch (cause) {
-    throw new SyncError('OP_INVALID', 'ops: neither an op nor a list of ops', { cause, path: 'ops' })
-  }
 }

@@ -81,8 +81,9 @@ export function recommit(
 /**
  * What a commit says in this version of the domain and what it writes then. A commit of this version has the effect that
  * its author saw, whatever a writer would do on another base: it sets what it set, and deletes what it deleted of what is
- * still there. So has one of a newer version, written before the app was set back. Where this version has nothing for an
- * older one to do it stays as it was, without bytes: its id is in use.
+ * still there. So has one of a newer version, written before the app was set back, and one that set something in a table
+ * that this version does not have: what it does not know is kept (rule 18). Where there is nothing for an older one to do
+ * it stays as it was, without bytes: its id is in use.
  */
 function plan(
   crdt: Crdt,
@@ -91,8 +92,9 @@ function plan(
   entry: OutboxEntry,
 ): Pick<Commit, 'ops' | 'domainVersion'> & { readonly writes: readonly Write[] } {
   const { ops, domainVersion, hlc } = entry.commit
-  if (domainVersion >= domain.version)
-    return { ops, domainVersion, writes: sameWrites(crdt, document, entry) }
+  const same = sameWrites(crdt, document, entry)
+  const isKnown = same.every(({ kind, table }) => kind === 'remove' || domain.layouts.has(table))
+  if (domainVersion >= domain.version || !isKnown) return { ops, domainVersion, writes: same }
   const present = upcastOps(domain, ops, domainVersion)
   if (present.length === 0) return { ops, domainVersion, writes: [] }
   return {

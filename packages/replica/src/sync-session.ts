@@ -137,13 +137,8 @@ export class SyncSession {
     switch (message.type) {
       case 'Welcome':
         return this.#takeWelcome(message)
-      case 'RevisionGap': {
-        const { cursor, floor } = message
-        this.#parts.log(
-          `cursor ${cursor} is below the floor ${floor} of the hub's log; pending commits are kept`,
-        )
-        return
-      }
+      case 'RevisionGap':
+        return this.#catchUp.gap(message)
       case 'Snapshot':
         this.#watch.heard()
         return this.#catchUp.snapshot(message)

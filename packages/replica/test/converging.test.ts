@@ -18,6 +18,7 @@ import {
   turn,
   type Todo,
   type TodoOp,
+  finished,
 } from './support.ts'
 
 type Step =
@@ -207,19 +208,8 @@ class World {
     }
   }
 
-  /** Time passes until the work is done. */
-  async finish<T>(work: Promise<T>): Promise<T> {
-    let done = false
-    void work.then(
-      () => (done = true),
-      () => (done = true),
-    )
-    for (let i = 0; !done && i < 400; i++) {
-      await turn()
-      if (!done) this.clock.advanceToNext()
-    }
-    if (!done) throw new Error('it never ends')
-    return work
+  finish<T>(work: Promise<T>): Promise<T> {
+    return finished(this.clock, work)
   }
 
   #apply(replica: Replica<Todo>, op: TodoOp): void {

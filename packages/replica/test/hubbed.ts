@@ -13,9 +13,9 @@ import {
   openTodo,
   titled,
   todo,
-  turn,
   type Todo,
   type TodoOp,
+  finished,
 } from './support.ts'
 
 const name = fc.constantFrom('a', 'b', 'c')
@@ -95,18 +95,7 @@ export class HubbedWorld {
     await rebuildNamespace(this.#store, yjsCrdt.updates, 'home', this.clock)
   }
 
-  /** Time passes until the work is done. */
-  async finish<T>(work: Promise<T>): Promise<T> {
-    let done = false
-    void work.then(
-      () => (done = true),
-      () => (done = true),
-    )
-    for (let i = 0; !done && i < 400; i++) {
-      await turn()
-      if (!done) this.clock.advanceToNext()
-    }
-    if (!done) throw new Error('it never ends')
-    return work
+  finish<T>(work: Promise<T>): Promise<T> {
+    return finished(this.clock, work)
   }
 }

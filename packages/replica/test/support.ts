@@ -295,3 +295,18 @@ export class Peer {
 }
 
 export const bytesOf = (replica: Replica<Todo>): string => Buffer.from(replica.encode()).toString('hex')
+
+/** Time passes until the work is done. */
+export async function finished<T>(clock: VirtualClock, work: Promise<T>): Promise<T> {
+  let done = false
+  void work.then(
+    () => (done = true),
+    () => (done = true),
+  )
+  for (let i = 0; !done && i < 400; i++) {
+    await turn()
+    if (!done) clock.advanceToNext()
+  }
+  if (!done) throw new Error('it never ends')
+  return work
+}

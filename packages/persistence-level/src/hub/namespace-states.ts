@@ -1,7 +1,8 @@
 /**
  * States of the namespaces in use, read once and then kept in memory. The first touch of a namespace checks its head
  * against its newest record: a head that was lost is STORE_CORRUPT and never a shorter log (invariant 13); a log that lost
- * its end keeps its head, is closed for writing, and STORE_CORRUPT for whoever reads so far. Only the store's writer changes states, one group at a time.
+ * its end keeps its head, is closed for writing, and STORE_CORRUPT for whoever reads so far. Only the store's writer changes
+ * states, one group at a time.
  */
 import { SyncError, type Namespace, type Seq } from '@rejoin/core'
 import type { SealedDatabase } from '../sealed-database.ts'
