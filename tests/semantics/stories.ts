@@ -56,6 +56,9 @@ export function storyOf<Op>(
   })
 }
 
+/** Times that stories are drawn until one meets what the test is about. */
+const DRAWS_MAX = 5
+
 export type Resolve<Op extends AnyOp> = (world: World<Op>, who: number, pick: number, how: number) => void
 
 /**
@@ -96,6 +99,9 @@ export async function playStories<Op extends AnyOp>(
       await world.close()
     }
   }
-  await fc.assert(fc.asyncProperty(story, play), { numRuns: RUNS })
+  // What is rare among many ops may be missed by one draw of stories in a hundred: that is no fault of anybody's.
+  for (let draw = 0; draw < DRAWS_MAX && met === 0; draw++) {
+    await fc.assert(fc.asyncProperty(story, play), { numRuns: RUNS })
+  }
   return met
 }
