@@ -60,6 +60,18 @@ export function scaled(sample: Sample, by: (figure: number) => number): Sample {
   return { median: by(sample.median), min: min ?? 0, max: max ?? 0 }
 }
 
+/** Median, least and most of figures that were measured elsewhere. */
+export function sampleOf(figures: readonly number[]): Sample {
+  const sorted = figures.toSorted((a, b) => a - b)
+  const at = (index: number): number => sorted[index] ?? NaN
+  return { median: at(sorted.length >> 1), min: at(0), max: at(sorted.length - 1) }
+}
+
+/** Of figures in rising order. */
+export function percentile(sorted: readonly number[], part: number): number {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? NaN
+}
+
 function sampled(measure: () => number, rounds: number, warmUps: number): Sample {
   for (let i = 0; i < warmUps; i++) measure()
   const figures = Array.from({ length: rounds }, measure).sort((a, b) => a - b)

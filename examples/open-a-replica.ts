@@ -7,8 +7,8 @@ export async function openAReplica(folder: string): Promise<string | undefined> 
   const home = await client.open(todo, 'home')
   home.subscribe((changes) => console.log(`${changes.length} changes`))
   const receipt = home.apply({ type: 'ListAdded', id: 'shop', title: 'Groceries' })
-  await receipt.saved // durable here
-  await receipt.acked // durable at the hub
+  await receipt.saved // 'durable': on the disk here
+  await receipt.acked // 'durable': on the hub's disk
   const title = home.tables.lists.get('shop')?.title
   await client.close()
   await hub.close()

@@ -1,6 +1,8 @@
 /** Every case by its name. */
+import { acks, acksOverSockets } from './acks.ts'
 import type { BenchCase } from './case.ts'
 import { chains } from './chains.ts'
+import { checkpointStall } from './checkpoint-stall.ts'
 import { documentAsWritten, documentAtRandom } from './document.ts'
 import { importing } from './importing.ts'
 import { opening } from './opening.ts'
@@ -22,4 +24,7 @@ export const cases: ReadonlyMap<string, BenchCase> = new Map([
   ['rebuild', rebuild],
   ['opening', opening],
   ['chains', chains],
+  ['acks', acks],
+  ['acks-over-sockets', acksOverSockets],
+  ['checkpoint-stall', checkpointStall],
 ])

@@ -1,6 +1,7 @@
 // Stories that random ones, or thought about them, have found: each was a fault of the engines once.
 import { expect, test } from 'vitest'
 import type { AnyOp } from '@rejoin/core'
+import { anyone } from '@rejoin/hub'
 import { intents } from '@rejoin/intents'
 import { openEngineWorld } from 'rejoin/testing'
 import { inWorld } from './hands.ts'
@@ -23,7 +24,7 @@ test('[4] [11] what the disk does not know to be sent is not sent, so after a cr
 
 test('[11] a rejected commit that a late push brings into the log after all is rejected no longer', async () => {
   let mayWrite = true
-  const principal = () => ({ name: 'somebody', canRead: () => true, canWrite: () => mayWrite })
+  const principal = () => ({ ...anyone, canWrite: () => mayWrite })
   await inWorld(
     1,
     async ({ apply, exchange, take, world }) => {

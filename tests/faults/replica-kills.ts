@@ -24,7 +24,7 @@ export async function killReplica(random: Seeded, { folder, faults, isOver }: Hi
     data: hubData,
     domains: [intents],
     port: 0,
-    retentionCommits: random.pick([20, 1_000_000]),
+    retention: { commits: random.pick([20, 1_000_000]) },
   })
   const bystander = await Bystander.open('bystander', path.join(folder, 'bystander'), hub.url, others)
   let [kills, opened] = [0, 0]

@@ -57,8 +57,13 @@ export async function turn(): Promise<void> {
 class RememberingStore extends MapHubStore {
   readonly logged: string[] = []
 
-  override async append(namespace: Namespace, after: Seq, body: Uint8Array): Promise<AppendResult> {
-    const result = await super.append(namespace, after, body)
+  override async append(
+    namespace: Namespace,
+    after: Seq,
+    body: Uint8Array,
+    beyond?: Seq,
+  ): Promise<AppendResult> {
+    const result = await super.append(namespace, after, body, beyond)
     if (result.kind === 'appended') {
       const { record } = decodeRecord(body, 'an append')
       if (record.kind === 'commits') this.logged.push(...record.commits.map(({ id }) => commitName(id)))

@@ -16,9 +16,16 @@ export interface Outcome {
   readonly stderr: string
 }
 
+/** Beside this process's own environment. */
+export type Environment = Readonly<Record<string, string>>
+
 /** Runs a command to its end. */
-export async function rejoin(args: readonly string[], input = ''): Promise<Outcome> {
-  const child = start(args)
+export async function rejoin(
+  args: readonly string[],
+  input = '',
+  environment: Environment = {},
+): Promise<Outcome> {
+  const child = start(args, environment)
   child.stdin.end(input)
   const exit = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)))
   const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exit])
@@ -26,8 +33,12 @@ export async function rejoin(args: readonly string[], input = ''): Promise<Outco
 }
 
 /** Runs a command that must succeed and gives its JSON. */
-export async function rejoinJson(args: readonly string[], input = ''): Promise<never> {
-  const { code, stdout, stderr } = await rejoin([...args, '--json'], input)
+export async function rejoinJson(
+  args: readonly string[],
+  input = '',
+  environment: Environment = {},
+): Promise<never> {
+  const { code, stdout, stderr } = await rejoin([...args, '--json'], input, environment)
   if (code !== 0) throw new Error(`rejoin ${args.join(' ')} exited with ${code}: ${stderr}${stdout}`)
   const lines = stdout.trim().split('\n')
   const documents: unknown[] = lines.map((line) => JSON.parse(line) as unknown)
@@ -39,16 +50,19 @@ export interface Running {
   /** The first line it printed. */
   readonly first: string
   readonly pid: number
-  /** Everything printed to standard error so far. */
+  /** Everything printed so far: to standard output, and to standard error. */
+  stdout(): string
   stderr(): string
   /** Sends a signal and waits for the end; gives the exit code, or the signal that ended it. */
   stop(signal: NodeJS.Signals): Promise<number | NodeJS.Signals | null>
 }
 
 /** Starts a command that goes on, and waits for its first line. */
-export async function startRejoin(args: readonly string[]): Promise<Running> {
-  const child = start(args)
+export async function startRejoin(args: readonly string[], environment: Environment = {}): Promise<Running> {
+  const child = start(args, environment)
+  let stdout = ''
   let stderr = ''
+  child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const ended = new Promise<number | NodeJS.Signals | null>((resolve) => {
     child.on('exit', (code, signal) => resolve(code ?? signal))
@@ -62,6 +76,7 @@ export async function startRejoin(args: readonly string[]): Promise<Running> {
   return {
     first,
     pid: child.pid ?? 0,
+    stdout: () => stdout,
     stderr: () => stderr,
     stop: (signal) => {
       child.kill(signal)
@@ -90,8 +105,12 @@ export async function withHub<R>(folder: string, use: (url: string, hub: Running
   }
 }
 
-function start(args: readonly string[]): ChildProcessByStdio<Writable, Readable, Readable> {
-  return spawn(process.execPath, [bin, ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+function start(
+  args: readonly string[],
+  environment: Environment,
+): ChildProcessByStdio<Writable, Readable, Readable> {
+  const env = { ...process.env, ...environment }
+  return spawn(process.execPath, [bin, ...args], { stdio: ['pipe', 'pipe', 'pipe'], env })
 }
 
 function firstLine(stream: Readable): Promise<string> {

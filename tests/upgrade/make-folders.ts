@@ -17,7 +17,7 @@ const root = process.argv[2] ?? ''
 const [hubPath, replicaPath] = [join(root, 'hub'), join(root, 'replica')]
 
 // A hub with a checkpoint and a trimmed log, and a replica that has acknowledged and unacknowledged commits.
-const hub = await startHub({ data: hubPath, domains: [intents], port: 0, retentionCommits: 2 })
+const hub = await startHub({ data: hubPath, domains: [intents], port: 0, retention: { commits: 2 } })
 const client = await openClient({ data: replicaPath, hub: hub.url })
 const support = await client.open(intents, 'support')
 for (const id of ['greet', 'bye', 'hours', 'refund']) {

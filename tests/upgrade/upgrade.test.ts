@@ -66,7 +66,9 @@ describe.each(releases)('folders of release %s', (release) => {
         // Release 0.1 did not note what it sent: all of it may have been.
         const notes = { sentCounter: stored.counter, ...stored.notes }
         const store = folder.replica(namespace)
-        expect(await storedDescription(store)).toEqual({ ...stored, notes })
+        // Nor did it know of copies.
+        const copied = { isCopy: false, formerCounter: 0 }
+        expect(await storedDescription(store)).toEqual({ ...stored, ...copied, notes })
         await store.record([{ kind: 'local', commit: nextCommit(stored.counter + 1) }])
       }
       await folder.close()

@@ -22,6 +22,12 @@ export const cursorSchema = z.object({
 /** Up to here a replica has everything. */
 export type Cursor = z.output<typeof cursorSchema>
 
+/** Where a log lost records: none of its seqs lies above `after` and below `before`. */
+export interface LostRange {
+  readonly after: Seq
+  readonly before: Seq
+}
+
 export function sameCursor(a: Cursor, b: Cursor): boolean {
   return a.epoch === b.epoch && a.seq === b.seq && a.tag === b.tag
 }

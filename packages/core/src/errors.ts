@@ -41,6 +41,8 @@ export const errorCodes = {
   DIVERGED: { retryable: true },
   REPLICA_TAKEN: { retryable: false },
   UNAUTHENTICATED: { retryable: false },
+  SIGN_IN_EXPIRED: { retryable: true },
+  SIGN_IN_UNAVAILABLE: { retryable: true },
   FORBIDDEN: { retryable: false },
   RATE_LIMITED: { retryable: true },
   HUB_CLOSING: { retryable: true },
@@ -75,6 +77,8 @@ export interface SyncErrorOptions {
   readonly cause?: unknown
   /** Where in the input the fault lies, e.g. `ops[2].phrasesByLang.en[0]`. */
   readonly path?: string
+  /** Milliseconds after which to ask again; a peer is told so. */
+  readonly retryAfterMs?: number
 }
 
 /** An error with a stable code. Its message says what happened, to what, and where there is one, the next step. */
@@ -82,11 +86,13 @@ export class SyncError extends Error {
   override readonly name = 'SyncError'
   readonly code: ErrorCode
   readonly path: string | null
+  readonly retryAfterMs: number | null
 
   constructor(code: ErrorCode, message: string, options: SyncErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.path = options.path ?? null
+    this.retryAfterMs = options.retryAfterMs ?? null
   }
 
   get retryable(): boolean {

@@ -1,7 +1,16 @@
 /** The door of `@rejoin/core`: words, decisions and ports. */
 export { assert, unreachable } from './assert.ts'
 export { commitName, type Commit, type RejectedCommit } from './commit.ts'
-export { cursorSchema, sameCursor, ZERO_TAG, type Cursor, type Epoch, type Seq, type Tag } from './cursor.ts'
+export {
+  cursorSchema,
+  sameCursor,
+  ZERO_TAG,
+  type Cursor,
+  type Epoch,
+  type LostRange,
+  type Seq,
+  type Tag,
+} from './cursor.ts'
 export { compareEntries, entryLine, type Entry, type Register } from './entry.ts'
 export { asSyncError, errorCodes, isErrorCode, SyncError, type ErrorCode } from './errors.ts'
 export { authorOf, formatHlc, HlcClock, isHlc, parseHlc, type Hlc, type HlcParts } from './hlc.ts'
@@ -16,10 +25,21 @@ export {
   type Namespace,
   type ReplicaId,
 } from './ids.ts'
+export { ItemRanges } from './item-ranges.ts'
 export { checkKey, keyParts, keyText, prefixText, type KeyParts, type KeyText } from './key.ts'
 export { limits, type Limits } from './limits.ts'
-export { planCatchUp, type CatchUpPlan, type LoggedRebuild, type LogView, type Offers } from './plan.ts'
+export {
+  isLostSeq,
+  planCatchUp,
+  type CatchUpPlan,
+  type HealPlan,
+  type LoggedRebuild,
+  type LogView,
+  type Offers,
+  type Standing,
+} from './plan.ts'
 export { nextReplicaState, type ReplicaEvent, type ReplicaState } from './replica-state.ts'
+export { onSignInEnd, signInEnd, type SignIn } from './sign-in.ts'
 export { canonicalJson, canonicalValue, sameValue, utf8Length, type Value } from './value.ts'
 
 export { defineDomain, type DeclareOp } from './domain/define.ts'
@@ -89,6 +109,12 @@ export {
 } from './ports/channel.ts'
 export { randomUint32, randomUnit, type Clock } from './ports/clock.ts'
 export {
+  type PlainDown,
+  type PlainHubChannel,
+  type PlainRequest,
+  type PlainUp,
+} from './ports/plain-channel.ts'
+export {
   CLIENT_ID_MIN,
   REBUILD_CLIENT_ID,
   type ChangeListener,
@@ -100,8 +126,11 @@ export {
   type CrdtDocument,
   type CrdtUpdates,
   type DocumentWeight,
+  type InspectedSection,
+  type InspectedState,
   type InspectedUpdate,
   type ItemRange,
+  type PresenceState,
   type RebuiltDocument,
   type RegisterChange,
 } from './ports/crdt.ts'
@@ -133,6 +162,7 @@ export {
   type CaughtUp,
   type Closing,
   type DownMessage,
+  type HealWanted,
   type NewerDomain,
   type Rebuild,
   type Refused,
@@ -146,6 +176,7 @@ export {
   upMessageSchema,
   type Awareness,
   type Bye,
+  type Heal,
   type Hello,
   type Push,
   type PushedCommit,

@@ -30,6 +30,15 @@ export const limits = {
   stateVectorClientsMax: 100_000,
   /** Commits that wait for an acknowledgement in one replica; the next `apply` is refused. */
   outboxCommitsMax: 100_000,
+  /**
+   * Steps that wait for a replica's store, of commits made here and of what others wrote each: for a whole outbox the commit
+   * and that it may be sent. There `apply` is refused with the store's code and nothing is changed; and nothing more is read
+   * from the hub, until there is room where the store is merely slow, and where it fails the session ends and the hub is
+   * greeted again later.
+   */
+  pendingStepsMax: 250_000,
+  /** Bytes of those steps, likewise, up to one commit or one message beyond: what an app may have to hold in memory. */
+  pendingBytesMax: 64 * MiB,
   /** Commits that a replica can undo, kept in memory: far more than anybody steps back by hand. */
   undoCommitsMax: 100,
   /** Writes of all those commits together: what they replaced would be garbage otherwise. More than any one commit has. */
@@ -60,14 +69,58 @@ export const limits = {
   backlogMsMax: 30_000,
   /** Rooms that one connection may join. */
   roomsPerConnectionMax: 1_000,
+  /** Milliseconds for signing in: for its frame to come, and for the hub to judge it (`HAZARDS.md` G2). */
+  signInMsMax: 5_000,
+  /** Bytes that a socket may send before it has signed in: a token with room to spare (`HAZARDS.md` G2). */
+  signInBytesMax: 16 * KiB,
+  /** Characters of a token: it has to fit the head of a request, which Node bounds at 16 KiB. */
+  tokenCharsMax: 8 * KiB,
+  /** Sockets and requests of one address that are being judged: a proxy's many users share one (`HAZARDS.md` G7). */
+  signInsPerAddressMax: 200,
+  /** Sockets and requests of one principal at once: a person has few devices, a fleet under one key some dozens. */
+  connectionsPerPrincipalMax: 200,
+  /**
+   * What one principal may send, all its connections together: so much a second, and so much at once after a rest. Once: a
+   * whole outbox of somebody who comes back. A second: well above what people and their devices do, below what one hub logs.
+   */
+  messagesPerSecondMax: 2_000,
+  messagesBurstMax: 20_000,
+  bytesUpPerSecondMax: 16 * MiB,
+  bytesUpBurstMax: 128 * MiB,
+  commitsPerSecondMax: 5_000,
+  commitsBurstMax: 100_000,
   /** Bytes of one awareness update: presence, not content. */
   awarenessBytesMax: 16 * KiB,
+  /** States that one session may present: a page shows one, or one for each of its documents. */
+  presencePerSessionMax: 32,
+  /** States in one room, more than its readers can look at; further ones are left out until others leave. */
+  presencePerRoomMax: 1_000,
+  /** Milliseconds in which what is presented is gathered and sent on as one: below what people notice. */
+  presenceTickMs: 50,
+  /**
+   * Client ids that a plain Yjs client's update may begin: one for each time that its page was loaded offline. Each costs every
+   * reader a search among those at the same place (`HAZARDS.md` E1).
+   */
+  plainClientsMax: 256,
   /** Milliseconds that a commit's HLC may lie ahead of the hub's clock. A clock wrong by a day still works. */
   hlcAheadMsMax: 2 * 24 * 60 * 60 * 1000,
   /** Commits that stay available as a tail. */
   retentionCommitsMin: 1_000,
+  /** Bytes of records that stay so: what a thousand of the largest commits would otherwise cost is 4 GiB. */
+  retentionBytesMin: 8 * MiB,
+  /** Bytes that may come after a record which only a running catch-up has yet to read; then it goes on by snapshot. */
+  readerHeldBytesMax: 64 * MiB,
+  /** Milliseconds between two looks whether records have grown too old, in rooms that somebody is in. */
+  retentionLookMs: 10 * 60 * 1000,
   /** Bytes logged since the last checkpoint that are worth a new one, where its snapshot is not larger than that. */
   checkpointBytesMin: 64 * KiB,
+  /** Bytes logged since the last checkpoint, where building fails, that are told as an error: a second's work to open. */
+  checkpointOverdueBytes: 64 * MiB,
+  /** Checkpoints built at once: each holds a document in memory, the others wait. */
+  checkpointsAtOnceMax: 4,
+  /** Milliseconds before a failed one is tried again: doubled each time between these two, with jitter. */
+  checkpointRetryMsMin: 500,
+  checkpointRetryMsMax: 5 * 60 * 1000,
   /**
    * Bytes of dead content that are worth a rebuild: for less, the snapshots that replicas which are away will then need cost
    * more than it saves, and a small document is loaded in a few milliseconds in any state.
@@ -79,6 +132,19 @@ export const limits = {
   rebuildTriesMax: 6,
   /** Milliseconds for which appends are held: well within the time that a push waits for its answer. */
   rebuildHoldMsMax: 10_000,
+  /**
+   * Seqs for which a restored log leaves room, since cursors of what it lost may name them: more commits than any backup is
+   * behind.
+   */
+  lostSeqsMax: 2 ** 32,
+  /** Seqs that a cursor may be ahead of a log that is believed to have lost so many: a few such rooms. */
+  lostAheadMax: 2 ** 40,
+  /** Losses that one log knows of; what it lost after that no replica gives back without an operator. */
+  lostRangesMax: 1_000,
+  /** Times that a hub asks one replica for what was lost, since others give it back too; then the replica comes again. */
+  healTriesMax: 5,
+  /** Client ids that one heal may bring: each costs every reader a search among those at the same place (`HAZARDS.md` E1). */
+  healClientsMax: 10_000,
   /** Milliseconds between two looks at the heads of a shared store, for signals that got lost. */
   followMs: 5_000,
   /** Times that a hub tries a store that is unavailable before it refuses what waits. */
@@ -108,10 +174,24 @@ assert(
   limits.updateEntriesMax + limits.updateDeleteRangesMax <= limits.undoWritesMax,
   'the history has room for any single commit',
 )
+assert(2 * limits.outboxCommitsMax <= limits.pendingStepsMax, 'the outbox is full before the store is behind')
+assert(limits.commitBytesMax < limits.pendingBytesMax, 'any single commit may wait for the store')
 assert(limits.commitBytesMax < limits.pushUnansweredBytesMax, 'any single commit may be under way')
 assert(
   limits.rebuildHoldMsMax < limits.answerMsMax,
   'who pushes while a document is rebuilt does not give up',
 )
 assert(limits.rebuildRacesMax < limits.rebuildTriesMax, 'appends are held before a rebuild is given up')
+assert(
+  limits.lostRangesMax * (limits.lostAheadMax + limits.lostSeqsMax) < 2 ** 52,
+  'no number of losses that are believed uses up the seqs',
+)
 assert(limits.reconnectMsMin < limits.reconnectMsMax, 'waiting grows')
+assert(limits.tokenCharsMax < limits.signInBytesMax, 'any token fits the frame that signs in')
+assert(limits.outboxCommitsMax <= limits.commitsBurstMax, 'a full outbox is taken at once')
+assert(limits.messageUpBytesMax <= limits.bytesUpBurstMax, 'any message fits what may be sent at once')
+assert(limits.checkpointRetryMsMin < limits.checkpointRetryMsMax, 'so does waiting for a checkpoint')
+assert(
+  limits.retentionBytesMin <= limits.readerHeldBytesMax,
+  'a catch-up is never held to less than retention',
+)

@@ -12,7 +12,6 @@ import {
   map,
   noRegisters,
   parseHlc,
-  planCatchUp,
   planWrites,
   readTables,
   records,
@@ -162,49 +161,4 @@ test('HLC stamps rise to the last millisecond that they can hold', () => {
     clock.tick(2 ** 43),
   ]
   expect([...new Set(stamps)].sort()).toEqual(stamps)
-})
-
-describe('planCatchUp', () => {
-  const tag = 'aaaaaaaaaaaaaaaa'
-  const head = { epoch: 7, seq: 10, tag: 'bbbbbbbbbbbbbbbb' }
-  const rebuild = {
-    from: { epoch: 6, seq: 2, tag },
-    to: { epoch: 7, seq: 3, tag: head.tag },
-    digest: 'd'.repeat(64),
-  }
-  const log = { epoch: 7, head, floor: 4, checkpointSeq: 6, tagAtCursor: tag, rebuild }
-
-  test.each([
-    ['live at the head', { ...head }, { ...log, tagAtCursor: head.tag }, 'live'],
-    ['tail at the floor', { epoch: 7, seq: 4, tag }, log, 'tail'],
-    ['snapshot one below the floor', { epoch: 7, seq: 3, tag }, { ...log, tagAtCursor: null }, 'snapshot'],
-    ['tail one above the floor', { epoch: 7, seq: 5, tag }, log, 'tail'],
-    ['reset in another epoch', { epoch: 6, seq: 1, tag }, log, 'reset'],
-    ['rebuild right before one', { epoch: 6, seq: 2, tag }, log, 'rebuild'],
-    ['reset there with another history', { epoch: 6, seq: 2, tag: head.tag }, log, 'reset'],
-    ['reset there once its record is gone', { epoch: 6, seq: 2, tag }, { ...log, rebuild: null }, 'reset'],
-    ['heal ahead of the head', { epoch: 7, seq: 11, tag }, log, 'heal'],
-    ['heal where the tag differs', { epoch: 7, seq: 8, tag: head.tag }, log, 'heal'],
-    ['heal where the hub lost the namespace', { epoch: 7, seq: 8, tag }, null, 'heal'],
-    ['snapshot for a new replica', null, log, 'snapshot'],
-    [
-      'tail for a new replica while the log is whole',
-      null,
-      { ...log, checkpointSeq: null, floor: 0 },
-      'tail',
-    ],
-    ['unknown where there is nothing', null, null, 'unknown'],
-  ] as const)('[6] plans %s', (_, cursor, view, path) => {
-    expect(planCatchUp(cursor, view, { delta: true, rebuild: true }).path).toBe(path)
-  })
-
-  test('resets a replica that does not rebuild by itself', () => {
-    expect(planCatchUp({ epoch: 6, seq: 2, tag }, log, { delta: true, rebuild: false }).path).toBe('reset')
-  })
-
-  test('gives a snapshot to a replica that takes no tail', () => {
-    expect(planCatchUp({ epoch: 7, seq: 5, tag }, log, { delta: false, rebuild: false }).path).toBe(
-      'snapshot',
-    )
-  })
 })

@@ -17,21 +17,15 @@ import {
   SyncError,
   type ClientId,
   type CrdtAwareness,
+  type PresenceState,
 } from '@rejoin/core'
 import { ByteReader } from './byte-reader.ts'
 
-/** Peers known at a time, more than a document's readers can look at; further ones are left out until others leave. */
-const PEERS_MAX = 1_000
+/** Peers known at a time; further ones are left out until others leave. */
+const PEERS_MAX = limits.presencePerRoomMax
 const CLIENT_MAX = 2 ** 32 - 1
 /** Bytes of the smallest state: client, clock and the text `{}`. */
 const STATE_BYTES_MIN = 5
-
-interface PeerState {
-  readonly client: ClientId
-  readonly clock: number
-  /** JSON of an object, or `null` for a peer that left. */
-  readonly json: string
-}
 
 export class YjsAwareness implements CrdtAwareness {
   readonly #awareness: Awareness
@@ -106,7 +100,7 @@ export class YjsAwareness implements CrdtAwareness {
   }
 
   /** Our own state comes back, from a peer that knew us before or gave us up: our next one must count as newer. */
-  #hearOfOurselves({ clock, json }: PeerState): void {
+  #hearOfOurselves({ clock, json }: PresenceState): void {
     const meta = this.#awareness.meta.get(this.#clientId)
     if (meta === undefined || clock < meta.clock) return
     meta.clock = clock
@@ -115,7 +109,7 @@ export class YjsAwareness implements CrdtAwareness {
   }
 
   /** The states of peers that are known or for which there is room. */
-  #admit(peers: readonly PeerState[]): readonly PeerState[] {
+  #admit(peers: readonly PresenceState[]): readonly PresenceState[] {
     const { meta, states } = this.#awareness
     if (meta.size + peers.length > PEERS_MAX) {
       for (const known of meta.keys()) if (!states.has(known) && known !== this.#clientId) meta.delete(known)
@@ -126,13 +120,13 @@ export class YjsAwareness implements CrdtAwareness {
 }
 
 /** @throws SyncError MESSAGE_MALFORMED */
-function readStates(update: Uint8Array): readonly PeerState[] {
+export function readStates(update: Uint8Array): readonly PresenceState[] {
   try {
     if (update.length > limits.awarenessBytesMax) {
       throw new SyncError('MESSAGE_MALFORMED', `awareness is larger than ${limits.awarenessBytesMax} bytes`)
     }
     const reader = new ByteReader(update, 'awareness')
-    const states: PeerState[] = []
+    const states: PresenceState[] = []
     for (let left = reader.count(STATE_BYTES_MIN); left > 0; left--) {
       const client = reader.uint(CLIENT_MAX)
       // One is added to a clock to say something newer.
@@ -149,7 +143,7 @@ function readStates(update: Uint8Array): readonly PeerState[] {
   }
 }
 
-function encodeStates(states: readonly PeerState[]): Uint8Array {
+export function encodeStates(states: readonly PresenceState[]): Uint8Array {
   const encoder = createEncoder()
   writeVarUint(encoder, states.length)
   for (const { client, clock, json } of states) {

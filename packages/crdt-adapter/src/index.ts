@@ -2,3 +2,4 @@
 export { yjsCrdt } from './crdt.ts'
 export { digestOf } from './digest.ts'
 export { wrapDocument, type WrappedDocument } from './wrap.ts'
+export { tablesOf, type DocumentTables } from './tables-of.ts'

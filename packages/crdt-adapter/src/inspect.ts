@@ -50,7 +50,7 @@ function checkChain({ client, clock }: Section, run: Run): void {
   if (run.clock > clock && !follows) throw disallowed('items of a commit form no chain', run.at)
 }
 
-function disallowed(why: string, at: number): SyncError {
+export function disallowed(why: string, at: number): SyncError {
   const path = `update@${at}`
   return new SyncError('UPDATE_DISALLOWED', `${path}: ${why}`, { path })
 }

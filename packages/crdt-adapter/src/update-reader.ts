@@ -42,6 +42,8 @@ export interface StateUpdate {
   readonly sections: readonly Section[]
   /** In falling order of client, then in rising order of clock, never touching. */
   readonly deleted: readonly DeletedRange[]
+  /** Byte where those are told. */
+  readonly deletedAt: number
 }
 
 /** Bounds on one update. */
@@ -89,9 +91,10 @@ export function readStateUpdate(
     previous = section.client
     entriesLeft -= section.length
   }
+  const deletedAt = reader.at
   const deleted = readDeleteSet(reader, bounds.deleteRangesMax)
   reader.end()
-  return { sections, deleted }
+  return { sections, deleted, deletedAt }
 }
 
 function readSection(reader: ByteReader, clientBelow: number, entriesMax: number): Section {

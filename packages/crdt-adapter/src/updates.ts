@@ -9,24 +9,33 @@ import {
   REBUILD_CLIENT_ID,
   SyncError,
   type ClientClocks,
-  type ClientId,
   type CrdtUpdates,
   type DocumentWeight,
   type Entry,
   type RebuiltDocument,
 } from '@rejoin/core'
-import { ByteReader } from './byte-reader.ts'
+import { encodeStates, readStates } from './awareness.ts'
 import { digestEntries, digestOfLines, sortedEntries } from './digest.ts'
 import { elementOf, entryOf, isElement, ROOT } from './element.ts'
+import { inspectState } from './inspect-state.ts'
 import { inspectUpdate } from './inspect.ts'
+import { encodeStateVector, readStateVector } from './state-vector.ts'
+import { fillerUpdate, trimUpdate } from './trimming.ts'
 import { readStateUpdate } from './update-reader.ts'
 import { newDoc, withParts } from './yjs-doc.ts'
 
 export const yjsUpdates: CrdtUpdates = {
   inspect: inspectUpdate,
+  inspectState,
+  stateVector: encodeStateVector,
+  readStateVector,
+  trim: trimUpdate,
+  filler: fillerUpdate,
+  readPresence: readStates,
+  encodePresence: encodeStates,
   merge: mergeUpdates,
   diff: (parts, stateVector) => {
-    checkStateVector(stateVector)
+    readStateVector(stateVector)
     return withParts(parts, (doc) => Y.encodeStateAsUpdate(doc, stateVector))
   },
   compact: (parts) => withParts(parts, (doc) => Y.encodeStateAsUpdate(doc)),
@@ -46,21 +55,6 @@ function mergeUpdates(updates: readonly Uint8Array[]): Uint8Array {
   // Yjs marks what is missing between them, which our documents never hold.
   readStateUpdate(merged)
   return merged
-}
-
-/** @throws SyncError UPDATE_MALFORMED */
-function checkStateVector(bytes: Uint8Array): void {
-  const reader = new ByteReader(bytes, 'state vector')
-  const count = reader.count(2)
-  if (count > limits.stateVectorClientsMax) throw reader.malformed(`it names ${count} clients`)
-  const seen = new Set<ClientId>()
-  for (let i = 0; i < count; i++) {
-    const client = reader.uint(2 ** 32 - 1)
-    if (seen.has(client)) throw reader.malformed(`client ${client} is named twice`)
-    seen.add(client)
-    reader.uint()
-  }
-  reader.end()
 }
 
 function clocksOf(snapshot: Uint8Array): ClientClocks {

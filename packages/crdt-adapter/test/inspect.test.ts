@@ -118,6 +118,16 @@ test('[11] [12] 20,000 damaged updates are refused with a code, or are well-form
   expect(accepted).toBeGreaterThan(100)
 })
 
+/** What is no commit, but may be a part of a document. */
+const inStates: ReadonlySet<string> = new Set([
+  'B1 deleted items under a victim',
+  'B1 a run of deleted items up to 2^53',
+  'C4 two clients in one commit',
+  'a few deleted items in a commit',
+  'a key twice in one commit',
+  'nothing at all',
+])
+
 describe('hostile bytes are refused before Yjs sees them', () => {
   const nan = [...Array<number>(160).fill(0x80), 0x01]
   const text = (value: string): number[] => [...encoded((e) => encoding.writeVarString(e, value))]
@@ -292,11 +302,13 @@ describe('hostile bytes are refused before Yjs sees them', () => {
     ['a table that is no text', item([117, 4, ...any(1), ...any('k'), ...any(1), ...any(hlc)]), DISALLOWED],
     ['a key that is no text', item([117, 4, ...any('t'), ...any(1), ...any(1), ...any(hlc)]), DISALLOWED],
     ['a stamp that is none', item([117, 4, ...any('t'), ...any('k'), ...any(1), ...any('now')]), DISALLOWED],
-  ])('[11] %s', (_, bytes, code) => {
+  ])('[11] %s', (name, bytes, code) => {
     const hostile = Uint8Array.from(bytes)
     const refusal = refusalOf(() => inspect(hostile))
     expect(refusal.code).toBe(code)
     expect(refusal.path).toMatch(/^update@\d+$/)
+    const inState = attempt(() => yjsCrdt.updates.inspectState(hostile)) === null ? 'refused' : 'read'
+    expect(inState).toBe(inStates.has(name) ? 'read' : 'refused')
   })
 
   test('[11] A7 the same document as V2 bytes', () => {

@@ -11,12 +11,14 @@ import {
   domainTooNew,
   limits,
   parseHlc,
+  signInEnd,
   SyncError,
   utf8Length,
   type AnyDomain,
   type CrdtUpdates,
   type Epoch,
   type InspectedUpdate,
+  type ItemRange,
   type Namespace,
   type PushedCommit,
   type ReplicaId,
@@ -44,7 +46,7 @@ export type Admission =
   | {
       readonly kind: 'admitted'
       readonly commit: LoggedCommit
-      readonly inserted: InspectedUpdate['inserted']
+      readonly inserted: readonly ItemRange[]
     }
   /** Its counter is at or below the mark: it is in the log, or on its way there. */
   | { readonly kind: 'duplicate' }
@@ -65,13 +67,13 @@ export function admit(
 ): Admission {
   const { domain, replica, commit, principal } = candidate
   try {
-    checkAllowed(candidate)
+    checkAllowed(candidate, nowMs)
     checkSize(commit.update.length)
     checkDomain(candidate, marks)
     checkEpoch(candidate, marks)
     const mark = marks?.markOf(replica) ?? null
     if (mark !== null && commit.counter <= mark.counter) {
-      const isOther = commit.counter === mark.counter && commit.hlc !== mark.hlc
+      const isOther = commit.counter === mark.counter && mark.hlc !== null && commit.hlc !== mark.hlc
       return isOther ? { kind: 'taken', error: taken(candidate) } : { kind: 'duplicate' }
     }
     checkVersion(candidate, marks)
@@ -89,7 +91,7 @@ export function admit(
     checkDrift(candidate, nowMs)
     const id = { replica, counter }
     const logged = { id, prev, hlc, domainVersion, principal: principal.name, opsJson, update: commit.update }
-    return { kind: 'admitted', commit: logged, inserted: update.inserted }
+    return { kind: 'admitted', commit: logged, inserted: update.inserted === null ? [] : [update.inserted] }
   } catch (error) {
     const what = `commit ${commitName({ replica, counter: commit.counter })} could not be checked`
     return { kind: 'refused', error: internal(error, what) }
@@ -99,13 +101,18 @@ export function admit(
 /** A commit whose ops changed nothing carries no bytes. */
 const emptyUpdate: InspectedUpdate = { inserted: null, entries: [], origin: null, deleted: [] }
 
-function checkAllowed({ principal, namespace }: Candidate): void {
+export function checkAllowed(
+  { principal, namespace }: Pick<Candidate, 'principal' | 'namespace'>,
+  nowMs: number,
+): void {
+  const ended = signInEnd(principal, nowMs)
+  if (ended !== null) throw ended
   if (principal.canWrite(namespace)) return
   throw new SyncError('FORBIDDEN', `${principal.name} may not write to ${namespace}; ask for that scope`)
 }
 
 /** First of the bytes alone, which costs nothing, then of ops and update together. */
-function checkSize(bytes: number): void {
+export function checkSize(bytes: number): void {
   if (bytes <= limits.commitBytesMax) return
   throw new SyncError(
     'COMMIT_TOO_LARGE',
@@ -113,7 +120,10 @@ function checkSize(bytes: number): void {
   )
 }
 
-function checkDomain({ namespace, domain }: Candidate, marks: Marks | null): void {
+export function checkDomain(
+  { namespace, domain }: Pick<Candidate, 'namespace' | 'domain'>,
+  marks: Marks | null,
+): void {
   if (marks !== null && marks.domain !== domain.name) {
     throw new SyncError(
       'DOMAIN_MISMATCH',

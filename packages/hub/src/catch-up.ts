@@ -5,6 +5,7 @@
  */
 import {
   assert,
+  limits,
   planCatchUp,
   SyncError,
   unreachable,
@@ -12,6 +13,9 @@ import {
   type CatchUpPlan,
   type Cursor,
   type DownMessage,
+  type Durability,
+  type Epoch,
+  type HealPlan,
   type LoggedRebuild,
   type LogView,
   type Namespace,
@@ -20,17 +24,18 @@ import {
   type TailCommit,
 } from '@rejoin/core'
 import { type LogPage } from './log.ts'
+import { type ReplicaStanding } from './log-view.ts'
 
 /** What is read of the room. */
 export interface CatchUpSource {
   readonly namespace: Namespace
   /** The newest record that the room knows, or null while the namespace does not exist. */
   readonly head: Cursor | null
-  view(cursor: Cursor | null): Promise<LogView | null>
+  view(standing: ReplicaStanding): Promise<LogView | null>
   /** The log after `at`, up to `head`; not called where that is nothing. */
   page(at: Cursor | null): Promise<LogPage>
-  /** The newest checkpoint, built where there is none yet. */
-  snapshot(): Promise<CatchUpSnapshot>
+  /** The newest checkpoint, built where there is none yet or it is older than that. */
+  snapshot(atLeast: Seq): Promise<CatchUpSnapshot>
   /** Resolves when the room knows the log at least up to `seq`. @throws SyncError STORE_UNAVAILABLE */
   reach(seq: Seq): Promise<void>
 }
@@ -44,10 +49,18 @@ export interface CatchUpSnapshot {
 
 /** Where it goes. */
 export interface CatchUpOutlet {
+  /** What it stands for that something is in this hub's log. */
+  readonly durability: Durability
   /** What the replica takes. */
   readonly offers: Offers
   /** Whether the replica has no cursor although commits of an older epoch are its own. */
   readonly outlived: boolean
+  /**
+   * Asks the replica for what the log lost, and has it logged. 'moved': others have changed meanwhile what is to be asked;
+   * 'left': the replica went, or comes again with what is wanted.
+   * @throws SyncError where that cannot be
+   */
+  heal(plan: HealPlan): Promise<Seq | 'moved' | 'left'>
   /** Resolves when there is room for another message. @throws SyncError PEER_TOO_SLOW or CHANNEL_CLOSED */
   ready(): Promise<void>
   /** `at`: how far the replica is after this message. */
@@ -61,47 +74,43 @@ export interface CatchUpOutlet {
 /**
  * @param why 'greeting' answers a `Hello`; 'behind' continues a session that fell behind, which is told of it only where
  * it needs more than a tail.
- * @throws SyncError HISTORY_DIVERGED where the replica holds history that the log does not, or what `outlet.ready` throws.
+ * @returns 'left' where the replica will not get any further on this channel.
+ * @throws SyncError HISTORY_DIVERGED where the replica holds history that the log does not, or what `outlet` throws.
  */
 export async function catchUp(
   source: CatchUpSource,
   outlet: CatchUpOutlet,
-  from: Cursor | null,
+  from: ReplicaStanding,
   why: 'greeting' | 'behind',
-): Promise<void> {
-  const course = new Course(source, outlet, from)
-  const view = await source.view(from)
-  const plan = from === null && outlet.outlived ? outlivedPlan : planCatchUp(from, view, outlet.offers)
-  switch (plan.path) {
-    case 'heal':
-      throw new SyncError(
-        'HISTORY_DIVERGED',
-        `${source.namespace}: ${plan.why}; nothing was changed here or there`,
-      )
-    case 'unknown':
-    case 'live':
-    case 'tail':
-      if (why === 'greeting') course.welcome(plan.path, plan.why)
+): Promise<'arrived' | 'left'> {
+  const course = new Course(source, outlet, from.cursor)
+  for (let tries = 1; ; tries++) {
+    const view = await source.view(from)
+    const plan =
+      from.cursor === null && outlet.outlived ? outlivedPlan : planCatchUp(from, view, outlet.offers)
+    if (plan.path !== 'heal') {
+      await course.take(plan, why)
       break
-    case 'snapshot':
-      course.welcome('snapshot', plan.why)
-      await course.sendSnapshot(plan.gap)
-      break
-    case 'reset':
-      await course.reset(plan.why)
-      break
-    case 'rebuild':
-      course.welcome('rebuild', plan.why)
-      course.sendRebuild(plan.rebuild)
-      break
-    default:
-      unreachable(plan)
+    }
+    if (tries > limits.healTriesMax) {
+      const others = `${source.namespace}: others bring back the same that was lost`
+      throw new SyncError('STORE_UNAVAILABLE', `${others}; come again`)
+    }
+    if (tries === 1) course.welcome('heal', plan.why)
+    const healed = await outlet.heal(plan)
+    if (healed === 'left') return 'left'
+    if (healed === 'moved') continue
+    await course.goOnAt(healed)
+    break
   }
   await course.sendTail()
+  return 'arrived'
 }
 
+type OrdinaryPlan = Exclude<CatchUpPlan, HealPlan>
+
 /** What a replica without a base has made builds on items that a rebuild replaced. */
-const outlivedPlan: CatchUpPlan = {
+const outlivedPlan: OrdinaryPlan = {
   path: 'reset',
   why: 'the document was rebuilt since the replica pushed to it',
 }
@@ -109,6 +118,8 @@ const outlivedPlan: CatchUpPlan = {
 class Course {
   readonly #source: CatchUpSource
   readonly #outlet: CatchUpOutlet
+  /** The epoch of its document when this begins. */
+  readonly #standsIn: Epoch | null
   #at: Cursor | null
   #told = false
 
@@ -116,15 +127,48 @@ class Course {
     this.#source = source
     this.#outlet = outlet
     this.#at = from
+    this.#standsIn = from?.epoch ?? null
+  }
+
+  /** All of it but the tail. @throws SyncError HISTORY_DIVERGED */
+  async take(plan: OrdinaryPlan, why: 'greeting' | 'behind'): Promise<void> {
+    switch (plan.path) {
+      case 'diverged':
+        throw diverged(this.#source.namespace, plan.why)
+      case 'unknown':
+      case 'live':
+      case 'tail':
+        if (why === 'greeting') this.welcome(plan.path, plan.why)
+        return
+      case 'snapshot':
+        this.welcome('snapshot', plan.why)
+        return await this.sendSnapshot(plan.gap, plan.atLeast)
+      case 'reset':
+        return await this.reset(plan.why)
+      case 'rebuild':
+        this.welcome('rebuild', plan.why)
+        return this.sendRebuild(plan.rebuild)
+      default:
+        unreachable(plan)
+    }
+  }
+
+  /** What the hub had lost is in its log: all of that is in a snapshot at `seq`, or behind it. */
+  async goOnAt(seq: Seq): Promise<void> {
+    // Whoever is on the way to another epoch stands in its own until it arrives.
+    const isMoving = this.#standsIn !== null && this.#at !== null && this.#at.epoch !== this.#standsIn
+    this.welcome(isMoving ? 'reset' : 'snapshot', `what the hub had lost is there again, up to ${seq}`)
+    await this.sendSnapshot(null, seq)
   }
 
   welcome(path: CatchUpPath, why: string): void {
-    this.#outlet.send({ type: 'Welcome', path, why }, this.#at)
+    const { durability } = this.#outlet
+    this.#outlet.send({ type: 'Welcome', path, why, durability }, this.#at)
     this.#told = true
   }
 
-  async sendSnapshot(gap: { cursor: Seq; floor: Seq; head: Seq } | null): Promise<void> {
-    const found = await this.#source.snapshot()
+  async sendSnapshot(gap: { cursor: Seq; floor: Seq; head: Seq } | null, atLeast: Seq = 0): Promise<void> {
+    const found = await this.#source.snapshot(atLeast)
     const { cursor } = found
     // Trimmed behind a rebuild that this room has not read yet: bytes of two epochs never mix.
     if (this.#at !== null && this.#at.epoch !== cursor.epoch) {
@@ -143,7 +187,7 @@ class Course {
 
   async reset(why: string): Promise<void> {
     this.welcome('reset', why)
-    await this.#send(await this.#source.snapshot())
+    await this.#send(await this.#source.snapshot(0))
   }
 
   /** Sends page after page until the head is reached; it may move on meanwhile. */
@@ -187,13 +231,23 @@ class Course {
     for (const { record, seq, tag } of page.entries) {
       // Bytes of two epochs never mix: behind a rebuild only a snapshot goes on.
       if (record.kind === 'rebuild' || record.epoch !== first.record.epoch) break
-      for (const { id, update } of record.commits) commits.push({ ...id, update })
+      // What came back is no commits: whose it is, and which of them, only the mark tells.
+      if (record.kind === 'heal' && record.healed !== null) break
+      if (record.kind === 'commits')
+        for (const { id, update } of record.commits) commits.push({ ...id, update })
       cursor = { epoch: record.epoch, seq, tag }
     }
     if (cursor === null) {
-      return await this.reset('the document was rebuilt meanwhile')
+      if (first.record.kind !== 'heal') return await this.reset('the document was rebuilt meanwhile')
+      return await this.goOnAt(first.seq)
     }
     this.#at = cursor
     this.#outlet.send({ type: 'Tail', cursor, commits }, cursor)
   }
+}
+
+/** Here or there history was lost. */
+function diverged(namespace: Namespace, what: string): SyncError {
+  const told = `${namespace}: ${what}; this hub was restored from an older backup, or it is another one`
+  return new SyncError('HISTORY_DIVERGED', `${told}; nothing was changed here or there`)
 }

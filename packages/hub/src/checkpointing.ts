@@ -1,33 +1,48 @@
 /**
  * Folding the log into a checkpoint. Replace, then remove: the checkpoint is installed first, then the records that it
  * covers and retention does not keep are trimmed; a crash between the two leaves a log that is merely longer (St5). The
- * snapshot is never trusted: it must hold exactly the items that the marks, folded from the same log, say it holds.
+ * snapshot is never trusted: before it replaces anything it is read to its end, and must hold exactly the items that the
+ * marks say, folded from the same log, and the content that the log's own bytes make.
  */
 import {
   limits,
   SyncError,
-  type ClientClocks,
+  type Clock,
   type CrdtUpdates,
   type DocumentWeight,
   type Epoch,
   type HubStore,
-  type LogRange,
   type Namespace,
   type Seq,
 } from '@rejoin/core'
 import { documentBefore, readCheckpoint } from './document.ts'
-import { type HeavyWork } from './heavy-work.ts'
-import { LogGap, walkLog } from './log.ts'
-import { type Marks } from './marks.ts'
-import { trimmableUpTo, type RecordSize, type Retention } from './retention.ts'
+import { verifiedSnapshot, type HeavyWork } from './heavy-work.ts'
+import { LogGap } from './log.ts'
+import { type LogReaders } from './log-readers.ts'
+import { type Retention } from './retention.ts'
 import { encodeMarks } from './stored-marks.ts'
+import { trimLog, type RetainedLog, type Trimmed } from './trimming.ts'
 
-export interface Checkpointed {
+export interface CheckpointParts {
+  readonly store: HubStore
+  readonly updates: CrdtUpdates
+  readonly heavy: HeavyWork
+  readonly clock: Clock
+  readonly retention: Retention
+}
+
+/** What is known of a namespace where its room is in memory. */
+export interface CheckpointPlace {
+  readonly namespace: Namespace
+  readonly readers: LogReaders | null
+  readonly retained: RetainedLog | null
+  /** Nothing is written after it is aborted. */
+  readonly stopped: AbortSignal
+}
+
+export interface Checkpointed extends Trimmed {
   readonly seq: Seq
   readonly snapshotBytes: number
-  readonly floor: Seq
-  /** Bytes of the records after it. */
-  readonly bytesAfter: number
   /** Null where it was there already, or a newer one. */
   readonly weighed: WeighedDocument | null
 }
@@ -36,23 +51,23 @@ export interface Checkpointed {
 export interface WeighedDocument {
   readonly epoch: Epoch
   readonly weight: DocumentWeight
+  /** It has lost history that replicas may still bring back. */
+  readonly mayHeal: boolean
 }
 
 /**
- * Folds the log up to its head. Where the newest checkpoint is there already, only trims.
- * @throws SyncError NAMESPACE_UNKNOWN, HUB_INTERNAL for a snapshot that is not what the log says, STORE_CORRUPT, or what
- * the store throws.
+ * Folds the log up to its head, and trims. Where the newest checkpoint is there already, only trims.
+ * @throws SyncError NAMESPACE_UNKNOWN, HUB_INTERNAL for a snapshot that is not what the log says, HUB_CLOSING,
+ * STORE_CORRUPT, or what the store throws.
  */
 export async function checkpointNamespace(
-  store: HubStore,
-  updates: CrdtUpdates,
-  heavy: HeavyWork,
-  namespace: Namespace,
-  retention: Retention,
+  parts: CheckpointParts,
+  place: CheckpointPlace,
 ): Promise<Checkpointed> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await foldAndTrim(store, updates, heavy, namespace, retention)
+      const weighed = await fold(parts, place)
+      return { ...(await trimNamespace(parts, place)), weighed }
     } catch (error) {
       // Another hub of this store has folded and trimmed meanwhile: what it left is folded.
       if (!(error instanceof LogGap) || attempt === limits.storeAttemptsMax) throw error
@@ -60,68 +75,40 @@ export async function checkpointNamespace(
   }
 }
 
-async function foldAndTrim(
-  store: HubStore,
-  updates: CrdtUpdates,
-  heavy: HeavyWork,
-  namespace: Namespace,
-  retention: Retention,
+/** Drops what the newest checkpoint covers and retention does not keep. @throws SyncError as `checkpointNamespace` */
+export async function trimNamespace(
+  { store, clock, retention }: CheckpointParts,
+  { namespace, readers, retained, stopped }: CheckpointPlace,
 ): Promise<Checkpointed> {
-  const { parts, marks } = await documentBefore(store, updates, namespace)
-  if (marks === null) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
-  const { seq } = marks.head
-  let weighed: WeighedDocument | null = null
-  if ((await store.checkpoint(namespace))?.seq !== seq) {
-    const snapshot = await heavy.compact(parts)
-    checkClocks(updates.clocks(snapshot), marks, namespace)
-    const checkpoint = { seq, marks: encodeMarks(marks, snapshot), snapshot }
-    // A newer one is there where somebody was faster, and may be of a document that was rebuilt.
-    const outcome = await store.installCheckpoint(namespace, checkpoint)
-    if (outcome === 'installed') weighed = { epoch: marks.epoch, weight: updates.weigh(snapshot) }
-  }
-  return { ...(await trimNamespace(store, namespace, retention)), weighed }
-}
-
-async function trimNamespace(
-  store: HubStore,
-  namespace: Namespace,
-  retention: Retention,
-): Promise<Omit<Checkpointed, 'weighed'>> {
+  goOn(stopped)
   const checkpoint = await readCheckpoint(store, namespace)
   if (checkpoint === null)
     throw new SyncError('STORE_UNAVAILABLE', `${namespace}: the checkpoint cannot be read yet`)
   const { seq } = checkpoint
-  const retained = await retainedRecords(store, namespace)
-  const upTo = trimmableUpTo(retained, retention, seq)
-  const range = await store.trim(namespace, upTo)
-  const after = retained.filter((record) => record.seq > seq)
-  return {
-    seq,
-    snapshotBytes: checkpoint.stored.snapshotBytes,
-    floor: range.floor,
-    bytesAfter: after.reduce((bytes, record) => bytes + record.bytes, 0),
-  }
+  goOn(stopped)
+  const rules = { retention, now: clock.now(), checkpointSeq: seq, readers }
+  const trimmed = await trimLog(store, namespace, rules, retained)
+  return { ...trimmed, seq, snapshotBytes: checkpoint.stored.snapshotBytes, weighed: null }
 }
 
-async function retainedRecords(store: HubStore, namespace: Namespace): Promise<readonly RecordSize[]> {
-  const range: LogRange | undefined = (await store.heads([namespace])).get(namespace)
-  const records: RecordSize[] = []
-  for await (const { seq, record, bytes } of walkLog(store, namespace, {
-    seq: range?.floor ?? 0,
-    tag: null,
-  })) {
-    records.push({ seq, bytes, commits: record.kind === 'commits' ? record.commits.length : 0 })
-  }
-  return records
+async function fold(
+  { store, updates, heavy }: CheckpointParts,
+  { namespace, stopped }: CheckpointPlace,
+): Promise<WeighedDocument | null> {
+  goOn(stopped)
+  const { parts, marks } = await documentBefore(store, updates, namespace)
+  if (marks === null) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
+  const { seq } = marks.head
+  if ((await store.checkpoint(namespace))?.seq === seq) return null
+  goOn(stopped)
+  const { snapshot, hash, digest, weight } = await verifiedSnapshot(heavy, parts, marks, namespace)
+  goOn(stopped)
+  const checkpoint = { seq, marks: encodeMarks(marks, snapshot, digest, hash), snapshot }
+  // A newer one is there where somebody was faster, and may be of a document that was rebuilt.
+  const outcome = await store.installCheckpoint(namespace, checkpoint)
+  return outcome === 'installed' ? { epoch: marks.epoch, weight, mayHeal: marks.mayHeal } : null
 }
 
-/** Whether a snapshot holds exactly the items that the marks say. @throws SyncError HUB_INTERNAL */
-export function checkClocks(clocks: ClientClocks, marks: Marks, namespace: Namespace): void {
-  const { clients } = marks.parts()
-  const wrong = [...clients].find(([client, { clock }]) => clocks.get(client) !== clock)
-  if (wrong === undefined && clocks.size === clients.size) return
-  throw new SyncError(
-    'HUB_INTERNAL',
-    `${namespace}: the snapshot does not hold what the log holds; it was thrown away`,
-  )
+function goOn(stopped: AbortSignal): void {
+  if (stopped.aborted) throw new SyncError('HUB_CLOSING', 'the hub is closing; come back later')
 }

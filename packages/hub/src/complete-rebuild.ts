@@ -2,9 +2,9 @@
  * The second half of a rebuild: the checkpoint that its log record announced. What it holds follows from the log before
  * the record alone, so whoever opens the namespace may install it, and twice is as good as once.
  */
-import { type CrdtUpdates, type HubStore, type Namespace, type RebuiltDocument } from '@rejoin/core'
+import { type CrdtUpdates, type HubStore, type Namespace } from '@rejoin/core'
 import { documentBefore } from './document.ts'
-import { verifiedRebuild, type HeavyWork } from './heavy-work.ts'
+import { verifiedRebuild, type HeavyWork, type VerifiedSnapshot } from './heavy-work.ts'
 import { type LogEntry } from './log.ts'
 import { Marks } from './marks.ts'
 import { corrupt } from './record.ts'
@@ -21,7 +21,7 @@ export async function completeRebuild(
   if (rebuild === null) return
   const where = `${namespace}: the rebuild at ${rebuild.seq}`
   if (marks === null) throw corrupt(where, 'has nothing before it')
-  await installRebuild(store, updates, namespace, marks, rebuild, await verifiedRebuild(heavy, parts, where))
+  await installRebuild(store, namespace, marks, rebuild, await verifiedRebuild(heavy, parts, where))
 }
 
 /**
@@ -32,18 +32,15 @@ export async function completeRebuild(
  */
 export async function installRebuild(
   store: HubStore,
-  updates: CrdtUpdates,
   namespace: Namespace,
   before: Marks,
   { seq, tag, prev, record }: LogEntry,
-  { snapshot, digest }: RebuiltDocument,
+  { snapshot, digest, clocks, hash }: VerifiedSnapshot,
 ): Promise<void> {
   if (record.kind !== 'rebuild' || digest !== record.digest) {
     throw corrupt(`${namespace}: the rebuild at ${seq}`, 'was made of other content than the log holds')
   }
-  const clients = [...updates.clocks(snapshot)].map(
-    ([client, clock]) => [client, { clock, owner: null }] as const,
-  )
+  const clients = [...clocks].map(([client, clock]) => [client, { clock, owner: null }] as const)
   const fresh = new Marks({
     ...before.parts(),
     epoch: record.epoch,
@@ -51,6 +48,10 @@ export async function installRebuild(
     head: { seq, tag },
     clients: new Map(clients),
   })
-  await store.installCheckpoint(namespace, { seq, marks: encodeMarks(fresh, snapshot), snapshot })
+  await store.installCheckpoint(namespace, {
+    seq,
+    marks: encodeMarks(fresh, snapshot, digest, hash),
+    snapshot,
+  })
   await store.trim(namespace, prev.seq)
 }

@@ -2,10 +2,17 @@
  * A namespace's document as the store keeps it: the newest checkpoint and the commits after it. Here bytes are collected
  * and marks are folded; no document is decoded.
  */
-import { type CrdtUpdates, type HubStore, type Namespace, type Seq } from '@rejoin/core'
+import { type CrdtUpdates, type HubStore, type ItemRange, type Namespace, type Seq } from '@rejoin/core'
 import { walkLog, type LogEntry } from './log.ts'
 import { Marks } from './marks.ts'
-import { corrupt } from './record.ts'
+import {
+  corrupt,
+  NO_OPS,
+  type CommitsRecord,
+  type HealRecord,
+  type LoggedCommit,
+  type LogRecord,
+} from './record.ts'
 import { checkSnapshot, decodeMarks, type StoredMarks } from './stored-marks.ts'
 
 /** The marks that a checkpoint keeps, or null where there is none. */
@@ -21,19 +28,34 @@ export async function readCheckpoint(
   return { stored, seq: checkpoint.seq, where, snapshot: () => checkpoint.snapshot() }
 }
 
-/** Folds one entry into marks; the first of a log makes them. A rebuild is not folded: its checkpoint replaces the marks. */
+/**
+ * Folds one entry into marks; the first of a log makes them. A rebuild is not folded: its checkpoint replaces the marks.
+ * @returns the same marks, or others where the document is another one from there on.
+ */
 export function foldEntry(marks: Marks | null, entry: LogEntry, updates: CrdtUpdates): Marks {
   const { record, seq, tag } = entry
-  const folded = marks ?? Marks.begin(record.epoch, record.domain)
+  const known = marks ?? Marks.begin(record.epoch, record.domain)
+  const folded = isAdoption(marks, record) ? known.adopting(record.epoch, seq) : known
   if (record.kind === 'rebuild' || record.epoch !== folded.epoch || record.domain !== folded.domain) {
     throw corrupt(`log record ${seq}`, `is of another epoch or domain than those before it`)
   }
-  for (const { id, hlc, domainVersion, update } of record.commits) {
-    const inserted = update.length === 0 ? null : updates.inspect(update).inserted
-    folded.fold(id.replica, { counter: id.counter, hlc, domainVersion }, inserted)
+  if (record.kind === 'heal') folded.heal(record, updates)
+  else {
+    for (const commit of record.commits) {
+      const { id, hlc, domainVersion } = commit
+      folded.fold(id.replica, { counter: id.counter, hlc, domainVersion }, insertedBy(commit, updates))
+    }
   }
   folded.moveTo(seq, tag)
   return folded
+}
+
+/** The items of a commit: of one client, unless a plain Yjs client brought what its document held. */
+export function insertedBy({ opsJson, update }: LoggedCommit, updates: CrdtUpdates): readonly ItemRange[] {
+  if (update.length === 0) return []
+  if (opsJson === NO_OPS) return updates.inspectState(update).sections.map(({ inserted }) => inserted)
+  const { inserted } = updates.inspect(update)
+  return inserted === null ? [] : [inserted]
 }
 
 /**
@@ -54,8 +76,20 @@ export async function documentBefore(
   for await (const entry of walkLog(store, namespace, marks?.head ?? { seq: 0, tag: null })) {
     if (head !== null && entry.seq > head) break
     if (entry.record.kind === 'rebuild') return { parts, marks, rebuild: entry }
-    for (const { update } of entry.record.commits) if (update.length > 0) parts.push(update)
+    if (isAdoption(marks, entry.record)) parts.length = 0
+    parts.push(...updatesOf(entry.record))
     marks = foldEntry(marks, entry, updates)
   }
   return { parts, marks, rebuild: null }
+}
+
+/** Whether a record brings back a whole document of a later epoch, which takes the place of the one before it. */
+export function isAdoption(marks: Marks | null, record: LogRecord): boolean {
+  return record.kind === 'heal' && record.healed !== null && marks !== null && record.epoch > marks.epoch
+}
+
+/** What a record adds to the document. */
+export function updatesOf(record: CommitsRecord | HealRecord): readonly Uint8Array[] {
+  const updates = record.kind === 'heal' ? [record.healed] : record.commits
+  return updates.flatMap((of) => (of === null || of.update.length === 0 ? [] : [of.update]))
 }

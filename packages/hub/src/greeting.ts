@@ -5,12 +5,16 @@ import {
   SyncError,
   type AnyDomain,
   type Clock,
+  type Cursor,
   type Hello,
   type HubChannel,
+  type Namespace,
 } from '@rejoin/core'
 import { type HubLog } from './log-event.ts'
+import { checkNoPlainReplica } from './plain-identity.ts'
 import { type Principal } from './principal.ts'
 import { type Room } from './room.ts'
+import { type ReplicaStanding } from './log-view.ts'
 import { within } from './waiting.ts'
 
 /** Null where the peer went before it said anything. @throws SyncError TIMED_OUT or MESSAGE_UNEXPECTED */
@@ -31,10 +35,10 @@ export function checkHello(
   principal: Principal,
   domains: ReadonlyMap<string, AnyDomain>,
 ): AnyDomain {
-  const { namespace } = hello
-  if (!principal.canRead(namespace)) {
-    throw new SyncError('FORBIDDEN', `${principal.name} may not read ${namespace}; ask for that scope`)
-  }
+  const { namespace, replica } = hello
+  checkNoPlainReplica(replica)
+  // First of all: whoever may not read a namespace does not learn whether it exists, or what is in it.
+  if (!principal.canRead(namespace)) throw mayNotRead(principal, namespace)
   const domain = domains.get(hello.domain)
   if (domain === undefined) {
     const known = [...domains.keys()].join(', ')
@@ -44,6 +48,10 @@ export function checkHello(
     )
   }
   return domain
+}
+
+export function mayNotRead(principal: Principal, namespace: Namespace): SyncError {
+  return new SyncError('FORBIDDEN', `${principal.name} may not read ${namespace}; ask for that scope`)
 }
 
 /** @throws SyncError DOMAIN_MISMATCH */
@@ -60,4 +68,14 @@ export function warnOfNewer({ namespace, marks }: Room, domain: AnyDomain, log: 
   if (marks === null || marks.domainVersion <= domain.version) return
   const error = domainTooNew(domain, marks.domainVersion, 'this hub')
   log({ level: 'warn', namespace, message: 'served, but nothing is taken in', error })
+}
+
+/** What the replica says of itself; later what it was sent tells more. */
+export function standingOf(
+  { replica, ackedCounter, capabilities }: Hello,
+  cursor: Cursor | null,
+  why: 'greeting' | 'behind',
+): ReplicaStanding {
+  if (why === 'behind') return { replica, cursor, ackedCounter: 0, holdsMore: false }
+  return { replica, cursor, ackedCounter, holdsMore: capabilities.includes('more') }
 }

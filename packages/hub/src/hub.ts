@@ -13,18 +13,22 @@ import {
   type HubSignals,
   type HubStore,
   type Namespace,
+  type PlainHubChannel,
+  type PlainRequest,
   type Seq,
 } from '@rejoin/core'
 import { Checkpointer } from './checkpointer.ts'
+import { Healer } from './healer.ts'
 import { countedWork, inlineWork, type HeavyWork } from './heavy-work.ts'
 import { type HubLog } from './log-event.ts'
 import { LogFollower } from './log-follower.ts'
 import { countDocuments, HubCounts, type HubMetrics } from './metrics.ts'
+import { PlainSession } from './plain-session.ts'
 import { type Principal } from './principal.ts'
 import { type Rebuilt } from './rebuild.ts'
 import { defaultRebuildPolicy, type RebuildPolicy } from './rebuild-policy.ts'
 import { Rebuilder } from './rebuilder.ts'
-import { defaultRetention, type Retention } from './retention.ts'
+import { retentionOf, type Retention } from './retention.ts'
 import { Room, type RoomParts } from './room.ts'
 import { type RoomStatus } from './room-status.ts'
 import { Session } from './session.ts'
@@ -40,7 +44,7 @@ export interface HubOptions {
   /** Other hubs over the same store are heard sooner with it. */
   readonly signals?: HubSignals
   readonly log?: HubLog
-  /** What stays available as a tail: at least so many commits, or so many bytes. */
+  /** What stays available as a tail; what is left out is `defaultRetention`'s. */
   readonly retention?: Partial<Retention>
   /** `bytesMin`: bytes logged since the last checkpoint that are worth a new one. */
   readonly checkpoint?: { readonly bytesMin?: number }
@@ -53,6 +57,8 @@ export interface HubOptions {
 export interface Hub {
   /** Runs a session on the channel; resolves when it has ended, never rejects. Who the principal is was found out before. */
   accept(channel: HubChannel, principal: Principal): Promise<void>
+  /** The same for a plain Yjs client, whose messages are those of y-protocols. */
+  acceptPlain(channel: PlainHubChannel, request: PlainRequest, principal: Principal): Promise<void>
   /** Folds the log now. @throws SyncError NAMESPACE_UNKNOWN, or why it cannot */
   checkpoint(namespace: Namespace): Promise<{ readonly seq: Seq; readonly snapshotBytes: number }>
   /**
@@ -75,11 +81,12 @@ class RunningHub implements Hub {
   readonly #options: HubOptions
   readonly #counts = new HubCounts()
   readonly #rooms = new Map<Namespace, Room>()
-  readonly #sessions = new Set<Session>()
+  readonly #sessions = new Set<Session | PlainSession>()
   readonly #domains: ReadonlyMap<string, AnyDomain>
   readonly #roomParts: RoomParts
   readonly #checkpointer: Checkpointer
   readonly #rebuilder: Rebuilder
+  readonly #healer: Healer
   readonly #follower: LogFollower
   readonly #log: HubLog
   #closing: Promise<void> | null = null
@@ -102,13 +109,14 @@ class RunningHub implements Hub {
       counts,
       log,
       heavy,
-      retention: { ...defaultRetention, ...options.retention },
+      retention: retentionOf(options.retention),
       bytesMin: options.checkpoint?.bytesMin ?? limits.checkpointBytesMin,
-      room: (namespace) => this.#rooms.get(namespace) ?? null,
+      rooms: this.#rooms,
       weighed: (namespace, document) => this.#rebuilder.weighed(namespace, document),
     })
     const rebuilding = { store, updates, heavy, clock, signals, counts, log, policy }
     this.#rebuilder = new Rebuilder({ ...rebuilding, room: (namespace) => this.#room(namespace) })
+    this.#healer = new Healer({ store, updates, heavy, clock, signals, counts, log })
     this.#roomParts = {
       store,
       updates,
@@ -121,10 +129,12 @@ class RunningHub implements Hub {
         this.#checkpointer.grown(room)
         this.#rebuilder.grown(room.namespace)
       },
+      released: (room) => this.#checkpointer.released(room),
       idle: (room) => {
         // A session that has ended may still look at a room that was dropped before.
         if (this.#rooms.get(room.namespace) !== room) return
         this.#rooms.delete(room.namespace)
+        this.#checkpointer.forget(room.namespace)
         this.#rebuilder.forget(room.namespace)
       },
     }
@@ -135,6 +145,8 @@ class RunningHub implements Hub {
     const { store, clock } = this.#options
     const session = new Session(channel, principal, {
       store,
+      updates: this.#roomParts.updates,
+      healer: this.#healer,
       clock,
       counts: this.#counts,
       log: this.#log,
@@ -143,6 +155,25 @@ class RunningHub implements Hub {
       checkpoint: (namespace) => this.#checkpointer.build(namespace),
     })
     if (this.#closing !== null) return session.dismiss(closing())
+    this.#sessions.add(session)
+    await session.run()
+    this.#sessions.delete(session)
+  }
+
+  async acceptPlain(channel: PlainHubChannel, request: PlainRequest, principal: Principal): Promise<void> {
+    const { store, updates, heavy, clock, counts } = this.#roomParts
+    const session = new PlainSession(channel, request, principal, {
+      store,
+      updates,
+      heavy,
+      clock,
+      counts,
+      log: this.#log,
+      domains: this.#domains,
+      room: (namespace) => this.#room(namespace),
+      checkpoint: (namespace) => this.#checkpointer.build(namespace),
+    })
+    if (this.#closing !== null) return session.close(closing())
     this.#sessions.add(session)
     await session.run()
     this.#sessions.delete(session)
@@ -164,11 +195,17 @@ class RunningHub implements Hub {
   }
 
   metrics(): HubMetrics {
-    return this.#counts.read(this.#rooms.size, this.#sessions.size)
+    const now = { rooms: this.#rooms.size, sessions: this.#sessions.size }
+    return this.#counts.read({ ...now, checkpointsFailing: this.#checkpointer.failing })
   }
 
   status(): { readonly rooms: readonly RoomStatus[]; readonly closing: boolean } {
-    const rooms = [...this.#rooms.values()].map((room) => room.status)
+    const rooms = Array.from(this.#rooms.values(), (room) => {
+      return {
+        ...room.status,
+        checkpointing: this.#checkpointer.troubleOf(room.namespace) ?? ('ok' as const),
+      }
+    })
     return { rooms, closing: this.#closing !== null }
   }
 
@@ -176,7 +213,7 @@ class RunningHub implements Hub {
     this.#follower.stop()
     for (const session of this.#sessions) session.warn(closing())
     const rooms = [...this.#rooms.values()].map((room) => room.settled())
-    const settled = Promise.all([...rooms, this.#checkpointer.settled(), this.#rebuilder.stop()])
+    const settled = Promise.all([...rooms, this.#checkpointer.stop(), this.#rebuilder.stop()])
     const result = await within(this.#options.clock, limits.closingMsMax, settled)
     if (result === 'late')
       this.#log({ level: 'warn', namespace: null, message: 'closed with appends under way' })

@@ -8,26 +8,31 @@ import {
   commitName,
   limits,
   utf8Length,
+  type Ack,
   type Clock,
   type CrdtUpdates,
   type Epoch,
+  type HubStore,
   type Seq,
   type SyncError,
   type Tag,
 } from '@rejoin/core'
 import { admit, taken, type Admission, type Candidate } from './admission.ts'
+import { admitPlain, isPlain, type PlainCandidate } from './plain-admission.ts'
 import { refusalOf } from './answers.ts'
 import { foldEntry } from './document.ts'
 import { type LogEntry } from './log.ts'
 import { Marks } from './marks.ts'
 import { type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
-import { type CommitsRecord } from './record.ts'
+import { type CommitsRecord, type LoggedCommit } from './record.ts'
 
 /** What the sessions pushed of a record's commits, in these very bytes. */
 export type OwnCommits = ReadonlyMap<Member, ReadonlySet<string>>
 
 export interface IntakeParts {
+  /** What an acknowledgement stands for is what it stands for there, for what was there before too. */
+  readonly store: Pick<HubStore, 'durability'>
   readonly updates: CrdtUpdates
   readonly clock: Clock
   readonly counts: HubCounts
@@ -35,7 +40,7 @@ export interface IntakeParts {
 
 interface Waiting {
   readonly member: Member
-  readonly candidate: Candidate
+  readonly candidate: Candidate | PlainCandidate
   /** 'unread': the marks are not known yet. */
   readonly admission: Exclude<Admission, { kind: 'refused' | 'taken' }> | { readonly kind: 'unread' }
 }
@@ -65,13 +70,14 @@ export class Intake {
   }
 
   /** Takes in one pushed commit. */
-  offer(member: Member, candidate: Candidate): void {
+  offer(member: Member, candidate: Candidate | PlainCandidate): void {
     if (this.#dismissed.has(member)) return
     if (!this.#read) {
       this.#waiting.push({ member, candidate, admission: { kind: 'unread' } })
       return
     }
     const { updates, clock } = this.#parts
+    if (isPlain(candidate)) return this.#offerPlain(member, candidate)
     const admission = admit(candidate, this.#staged, updates, clock.now())
     switch (admission.kind) {
       case 'refused':
@@ -87,6 +93,20 @@ export class Intake {
         this.#staged.fold(candidate.replica, candidate.commit, admission.inserted)
         break
     }
+    this.#waiting.push({ member, candidate, admission })
+  }
+
+  /** Its counter is drawn here, so it has one only once it is admitted, and another one whenever that is done anew. */
+  #offerPlain(member: Member, candidate: PlainCandidate): void {
+    const { updates, clock, counts } = this.#parts
+    const admission = admitPlain(candidate, this.#staged, updates, clock.now())
+    if (admission.kind === 'refused') return this.#refuse(member, candidate, admission.error)
+    if (admission.kind === 'duplicate') {
+      counts.duplicates++
+      return member.answer({ ...this.#ackAt(candidate), duplicate: true })
+    }
+    assert(this.#staged !== null, 'what no document holds yet is not admitted')
+    this.#staged.fold(candidate.replica, { ...admission.commit, ...admission.commit.id }, admission.inserted)
     this.#waiting.push({ member, candidate, admission })
   }
 
@@ -158,6 +178,10 @@ export class Intake {
     this.#waiting = []
     for (const each of waiting) {
       const { member, candidate, admission } = each
+      if (isPlain(candidate)) {
+        this.#settlePlain({ member, candidate, admission }, landed, own)
+        continue
+      }
       if (!this.#isLogged(candidate)) {
         this.#waiting.push(each)
         continue
@@ -176,6 +200,33 @@ export class Intake {
     return own
   }
 
+  /** Another commit under its id is not it, but one that came by another hub: then it is admitted anew. */
+  #settlePlain(
+    waiting: Waiting & { readonly candidate: PlainCandidate },
+    landed: ReadonlyMap<string, LoggedCommit>,
+    own: Map<Member, Set<string>>,
+  ): void {
+    const { member, candidate, admission } = waiting
+    const commit = admission.kind === 'admitted' ? admission.commit : null
+    const name = commit === null ? '' : commitName(commit.id)
+    const logged = landed.get(name)
+    if (commit === null || logged === undefined || !sameBytes(logged.update, commit.update)) {
+      this.#waiting.push(waiting)
+      return
+    }
+    own.set(member, (own.get(member) ?? new Set()).add(name))
+    this.#parts.counts.acks++
+    member.answer({ ...this.#ackAt(candidate), counter: commit.id.counter })
+  }
+
+  #ackAt({ replica }: PlainCandidate): Ack {
+    const { durability } = this.#parts.store
+    const seq = this.#logged?.head.seq ?? 0
+    // A counter is at least 1, also where nothing was ever logged.
+    const counter = this.#logged?.counterOf(replica) ?? 1
+    return { type: 'Ack', counter, seq, duplicate: false, durability }
+  }
+
   #restage(): void {
     this.#staged = this.#logged?.clone() ?? null
     const waiting = this.#waiting
@@ -191,7 +242,8 @@ export class Intake {
     assert(this.#logged !== null, 'what is acknowledged is in the log')
     this.#parts.counts[duplicate ? 'duplicates' : 'acks']++
     const seq = this.#logged.head.seq
-    member.answer({ type: 'Ack', counter: commit.counter, seq, duplicate })
+    const { durability } = this.#parts.store
+    member.answer({ type: 'Ack', counter: commit.counter, seq, duplicate, durability })
   }
 
   /** A later commit may name the other one as `prev`, and would then fit: none is looked at. They stay with their author. */
@@ -200,14 +252,14 @@ export class Intake {
     member.dismiss(error)
   }
 
-  #refuse(member: Member, { commit }: Candidate, error: SyncError): void {
+  #refuse(member: Member, candidate: Candidate | PlainCandidate, error: SyncError): void {
     this.#parts.counts.refused(error.code)
-    member.answer(refusalOf(error, commit.counter))
+    member.answer(refusalOf(error, isPlain(candidate) ? null : candidate.commit.counter))
   }
 }
 
 /** 48 random bits: two hubs that create a namespace at once, or create it anew, do not draw the same. */
-function newEpoch(clock: Clock): Epoch {
+export function newEpoch(clock: Clock): Epoch {
   return clock.random(6).reduce((epoch, byte) => epoch * 256 + byte, 0) || 1
 }
 

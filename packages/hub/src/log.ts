@@ -25,6 +25,8 @@ export interface LogEntry {
   readonly prev: Place & { readonly tag: Tag }
   readonly tag: Tag
   readonly record: LogRecord
+  /** When it was logged, milliseconds since 1970; null where its format did not say. */
+  readonly at: number | null
   /** Bytes of the record in the store. */
   readonly bytes: number
 }
@@ -48,7 +50,7 @@ export async function readPage(
   let at = after
   for (const stored of result.records) {
     const where = `${namespace}: log record ${stored.seq}`
-    const { record, prevTag, tag } = decodeRecord(stored.body, where)
+    const { record, prevTag, tag, at: loggedAt } = decodeRecord(stored.body, where)
     if (stored.prev !== at.seq || stored.seq <= at.seq) throw corrupt(where, `does not follow ${at.seq}`)
     if (at.tag !== null && at.tag !== prevTag) throw corrupt(where, 'follows another history')
     entries.push({
@@ -56,6 +58,7 @@ export async function readPage(
       prev: { seq: stored.prev, tag: prevTag },
       tag,
       record,
+      at: loggedAt,
       bytes: stored.body.length,
     })
     at = { seq: stored.seq, tag }
@@ -68,10 +71,11 @@ export async function* walkLog(
   store: HubStore,
   namespace: Namespace,
   after: Place,
+  limit = pageLimit,
 ): AsyncGenerator<LogEntry> {
   let at = after
   for (;;) {
-    const page = await readPage(store, namespace, at)
+    const page = await readPage(store, namespace, at, limit)
     if (page.kind === 'gap') throw new LogGap(page.floor)
     yield* page.entries
     const last = page.entries.at(-1)
@@ -113,7 +117,7 @@ export async function rebuildAt(
   const { record, prevTag, tag } = decodeRecord(stored.body, `${namespace}: log record ${seq}`)
   if (record.kind !== 'rebuild') return null
   return {
-    from: { epoch: epoch - 1, seq: stored.prev, tag: prevTag },
+    from: { epoch: record.from, seq: stored.prev, tag: prevTag },
     to: { epoch, seq, tag },
     digest: record.digest,
   }

@@ -6,17 +6,20 @@
 import {
   REBUILD_CLIENT_ID,
   ZERO_TAG,
+  type ClientClocks,
   type ClientId,
   type Counter,
+  type CrdtUpdates,
   type Cursor,
   type Epoch,
   type Hlc,
-  type InspectedUpdate,
   type ItemRange,
+  type LostRange,
   type ReplicaId,
   type Seq,
   type Tag,
 } from '@rejoin/core'
+import { type HealRecord } from './record.ts'
 
 /** A client id with the next clock it may write, and the replica that used it first; null: no replica may. */
 export interface ClientMark {
@@ -34,7 +37,8 @@ export interface FoldedCommit {
 /** A replica's last commit in the log. The stamp tells it from another one under the same counter (invariant 5). */
 export interface ReplicaMark {
   readonly counter: Counter
-  readonly hlc: Hlc
+  /** Null where a heal brought it back, which knows no stamps of commits. */
+  readonly hlc: Hlc | null
 }
 
 export interface MarksParts {
@@ -47,6 +51,8 @@ export interface MarksParts {
   readonly head: { readonly seq: Seq; readonly tag: Tag }
   readonly replicas: ReadonlyMap<ReplicaId, ReplicaMark>
   readonly clients: ReadonlyMap<ClientId, ClientMark>
+  /** Where the log lost records, in rising order: no cursor between the two seqs of one is of this log. */
+  readonly lost: readonly LostRange[]
 }
 
 export class Marks {
@@ -58,6 +64,7 @@ export class Marks {
   #tag: Tag
   readonly #replicas: Map<ReplicaId, ReplicaMark>
   readonly #clients: Map<ClientId, ClientMark>
+  #lost: readonly LostRange[]
 
   constructor(parts: MarksParts) {
     this.epoch = parts.epoch
@@ -68,6 +75,7 @@ export class Marks {
     this.#tag = parts.head.tag
     this.#replicas = new Map(parts.replicas)
     this.#clients = new Map(parts.clients)
+    this.#lost = parts.lost
   }
 
   /** Of a namespace whose first record is still to come. */
@@ -80,7 +88,13 @@ export class Marks {
       head: { seq: 0, tag: ZERO_TAG },
       replicas: new Map(),
       clients: new Map(),
+      lost: [],
     })
+  }
+
+  /** The document is another one from the record at `began` on: nothing of it is known yet but whose commits it holds. */
+  adopting(epoch: Epoch, began: Seq): Marks {
+    return new Marks({ ...this.parts(), epoch, began, clients: new Map() })
   }
 
   clone(): Marks {
@@ -97,6 +111,7 @@ export class Marks {
       head: { seq: this.#seq, tag: this.#tag },
       replicas: this.#replicas,
       clients: this.#clients,
+      lost: this.#lost,
     }
   }
 
@@ -133,6 +148,20 @@ export class Marks {
     return range.clock + range.length <= (this.#clients.get(range.client)?.clock ?? 0)
   }
 
+  get lost(): readonly LostRange[] {
+    return this.#lost
+  }
+
+  /** Whether this very document has lost history that replicas may still have. */
+  get mayHeal(): boolean {
+    return (this.#lost.at(-1)?.before ?? 0) > this.#began
+  }
+
+  /** The next clock of every client. */
+  get clocks(): ClientClocks {
+    return new Map([...this.#clients].map(([client, { clock }]) => [client, clock]))
+  }
+
   /**
    * Whether the replica's commits are in the log, but none of its items in this epoch: what it made without a base was
    * made before the document was rebuilt.
@@ -144,11 +173,25 @@ export class Marks {
   }
 
   /** Folds one commit in. */
-  fold(replica: ReplicaId, commit: FoldedCommit, inserted: InspectedUpdate['inserted']): void {
+  fold(replica: ReplicaId, commit: FoldedCommit, inserted: readonly ItemRange[]): void {
     this.#replicas.set(replica, { counter: commit.counter, hlc: commit.hlc })
     this.#domainVersion = Math.max(this.#domainVersion, commit.domainVersion)
-    if (inserted !== null) {
-      this.#clients.set(inserted.client, { clock: inserted.clock + inserted.length, owner: replica })
+    for (const { client, clock, length } of inserted)
+      this.#clients.set(client, { clock: clock + length, owner: replica })
+  }
+
+  /** Folds in what a log lost and what came back. Whoever wrote the items is not known by them: nobody goes on under their ids. */
+  heal({ lost, healed }: HealRecord, updates: CrdtUpdates): void {
+    if (lost !== null) this.#lost = [...this.#lost, lost]
+    if (healed === null) return
+    const { id, domainVersion, update } = healed
+    if (id.counter > this.counterOf(id.replica))
+      this.#replicas.set(id.replica, { counter: id.counter, hlc: null })
+    this.#domainVersion = Math.max(this.#domainVersion, domainVersion)
+    if (update.length === 0) return
+    for (const [client, clock] of updates.clocks(update)) {
+      const mark = this.#clients.get(client)
+      this.#clients.set(client, { clock: Math.max(clock, mark?.clock ?? 0), owner: mark?.owner ?? null })
     }
   }
 

@@ -5,6 +5,8 @@ export interface HubMetrics {
   /** Rooms in memory and sessions in them, now. */
   readonly rooms: number
   readonly sessions: number
+  /** Namespaces whose log cannot be folded, now; each is tried again by itself. */
+  readonly checkpointsFailing: number
   /** Since the hub was opened: */
   readonly commits: number
   readonly acks: number
@@ -19,6 +21,8 @@ export interface HubMetrics {
   readonly checkpointFailures: number
   readonly rebuilds: number
   readonly rebuildFailures: number
+  /** Times that a replica gave back what this hub had lost. */
+  readonly heals: number
   /** Times that a document was decoded: for checkpoints and rebuilds, never for a push or a tail. */
   readonly documentsDecoded: number
 }
@@ -36,18 +40,18 @@ export class HubCounts {
   checkpointFailures = 0
   rebuilds = 0
   rebuildFailures = 0
+  heals = 0
   documentsDecoded = 0
 
   refused(code: ErrorCode): void {
     this.refusals[code] = (this.refusals[code] ?? 0) + 1
   }
 
-  read(rooms: number, sessions: number): HubMetrics {
+  read(now: Pick<HubMetrics, 'rooms' | 'sessions' | 'checkpointsFailing'>): HubMetrics {
     const { commits, acks, duplicates, records, bytesLogged, tails, snapshots } = this
-    const { checkpoints, checkpointFailures, rebuilds, rebuildFailures, documentsDecoded } = this
+    const { checkpoints, checkpointFailures, rebuilds, rebuildFailures, heals, documentsDecoded } = this
     return {
-      rooms,
-      sessions,
+      ...now,
       commits,
       acks,
       duplicates,
@@ -60,6 +64,7 @@ export class HubCounts {
       checkpointFailures,
       rebuilds,
       rebuildFailures,
+      heals,
       documentsDecoded,
     }
   }
@@ -75,6 +80,13 @@ export function countDocuments(updates: CrdtUpdates, counts: HubCounts): CrdtUpd
   }
   return {
     inspect: (update) => updates.inspect(update),
+    inspectState: (update) => updates.inspectState(update),
+    stateVector: (clocks) => updates.stateVector(clocks),
+    readStateVector: (stateVector) => updates.readStateVector(stateVector),
+    trim: (update, clocks, deleted) => updates.trim(update, clocks, deleted),
+    filler: (client, length) => updates.filler(client, length),
+    readPresence: (update) => updates.readPresence(update),
+    encodePresence: (states) => updates.encodePresence(states),
     merge: (parts) => updates.merge(parts),
     diff: counted((parts: readonly Uint8Array[], stateVector: Uint8Array) =>
       updates.diff(parts, stateVector),

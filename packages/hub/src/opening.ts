@@ -9,6 +9,7 @@ import { inlineWork, type HeavyWork } from './heavy-work.ts'
 import { LogGap, walkLog } from './log.ts'
 import { type Marks } from './marks.ts'
 import { corrupt } from './record.ts'
+import { type RetainedLog } from './trimming.ts'
 
 export interface OpenedLog {
   /** Null while the namespace does not exist. */
@@ -18,6 +19,8 @@ export interface OpenedLog {
   readonly checkpoint: { readonly seq: Seq; readonly snapshotBytes: number } | null
   /** Bytes logged after the checkpoint. */
   readonly bytesAfter: number
+  /** What is there up to the checkpoint, where it was measured. */
+  readonly retained: RetainedLog | null
 }
 
 /** @throws SyncError NAMESPACE_DELETED for a removed namespace, STORE_CORRUPT, or what the store throws. */
@@ -72,5 +75,6 @@ async function foldLog(
     floor: range?.floor ?? 0,
     checkpoint: checkpoint && { seq: checkpoint.seq, snapshotBytes: checkpoint.stored.snapshotBytes },
     bytesAfter,
+    retained: null,
   }
 }

@@ -23,7 +23,7 @@ export async function* readLog(
   let left = limit
   // From the floor, since a record's place in the chain is only checked behind the one before it.
   for await (const { seq, record } of walkLog(store, namespace, { seq: range.floor, tag: null })) {
-    if (seq <= after || record.kind === 'rebuild') continue
+    if (seq <= after || record.kind !== 'commits') continue
     for (const { opsJson, ...commit } of record.commits) {
       if (left-- <= 0) return
       // Written by this hub in canonical form, and the record's hash was checked.

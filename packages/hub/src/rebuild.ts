@@ -8,15 +8,15 @@ import {
   SyncError,
   type Clock,
   type CrdtUpdates,
+  type Cursor,
   type Epoch,
   type HubStore,
   type Namespace,
-  type RebuiltDocument,
   type Seq,
 } from '@rejoin/core'
 import { installRebuild } from './complete-rebuild.ts'
 import { documentBefore, readCheckpoint } from './document.ts'
-import { inlineWork, verifiedRebuild, type HeavyWork } from './heavy-work.ts'
+import { inlineWork, verifiedRebuild, type HeavyWork, type VerifiedSnapshot } from './heavy-work.ts'
 import { LogGap, type LogEntry } from './log.ts'
 import { type Marks } from './marks.ts'
 import { openLog } from './opening.ts'
@@ -41,7 +41,7 @@ export interface RebuildParts {
 export interface PreparedRebuild {
   /** Where the document was that it was made of. */
   readonly marks: Marks
-  readonly made: RebuiltDocument
+  readonly made: VerifiedSnapshot
 }
 
 /**
@@ -69,8 +69,9 @@ export async function rebuildNamespace(
 
 /**
  * Makes the document anew as it is at the head.
- * @param epoch the one to make anew, or null for whichever it is.
- * @returns 'moved' where the log was trimmed while it was read, 'over' where the epoch is.
+ * @param epoch the one to make anew, or null for whichever it is, and also where it has lost history: replicas that still
+ * have that can give it back to this epoch alone.
+ * @returns 'moved' where the log was trimmed while it was read, 'over' where the epoch is not to be made anew any more.
  */
 export async function prepareRebuild(
   { store, updates, heavy, clock }: RebuildParts,
@@ -80,7 +81,7 @@ export async function prepareRebuild(
   const opened = await retrying(clock, () => openLog(store, updates, namespace, heavy))
   if (opened.marks === null)
     throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
-  if (epoch !== null && opened.marks.epoch !== epoch) return 'over'
+  if (epoch !== null && (opened.marks.epoch !== epoch || opened.marks.mayHeal)) return 'over'
   const { seq } = opened.marks.head
   try {
     const { parts, marks } = await retrying(clock, () => documentBefore(store, updates, namespace, seq))
@@ -99,14 +100,23 @@ export async function recordRebuild(
   { marks, made }: PreparedRebuild,
 ): Promise<Rebuilt | 'moved'> {
   const { domain, head } = marks
-  const epoch = marks.epoch + 1
-  const record = { kind: 'rebuild', epoch, domain, digest: made.digest } as const
-  const { bytes, tag } = encodeRecord(head.tag, record)
+  const epoch = epochAfter(head)
+  const record = { kind: 'rebuild', from: head.epoch, epoch, domain, digest: made.digest } as const
+  const at = clock.now()
+  const { bytes, tag } = encodeRecord(head.tag, record, at)
   const result = await retrying(clock, () => store.append(namespace, head.seq, bytes))
   if (result.kind === 'moved') return await foundRebuild({ store, updates, heavy, clock }, namespace, epoch)
-  const entry: LogEntry = { seq: result.seq, prev: head, tag, record, bytes: bytes.length }
-  await retrying(clock, () => installRebuild(store, updates, namespace, marks, entry, made))
+  const entry: LogEntry = { seq: result.seq, prev: head, tag, record, at, bytes: bytes.length }
+  await retrying(clock, () => installRebuild(store, namespace, marks, entry, made))
   return { epoch, seq: result.seq, digest: made.digest, snapshotBytes: made.snapshot.length }
+}
+
+/**
+ * Epochs rise, and two histories of one document (a hub restored from a backup lives a second one) do not arrive at the same:
+ * bytes of two epochs never mix, nor may those of two documents that were rebuilt apart.
+ */
+export function epochAfter({ epoch, tag }: Cursor): Epoch {
+  return epoch + 1 + Number.parseInt(tag.slice(0, 6), 16)
 }
 
 export function outrun(namespace: Namespace): SyncError {
@@ -123,6 +133,7 @@ async function foundRebuild(
   const { marks } = await retrying(clock, () => openLog(store, updates, namespace, heavy))
   const checkpoint = await retrying(clock, () => readCheckpoint(store, namespace))
   if (marks?.epoch !== epoch || checkpoint?.stored.marks.epoch !== epoch) return 'moved'
-  const digest = await heavy.digest([await retrying(clock, checkpoint.snapshot)])
+  const digest =
+    checkpoint.stored.digest ?? (await heavy.digest([await retrying(clock, checkpoint.snapshot)]))
   return { epoch, seq: marks.began, digest, snapshotBytes: checkpoint.stored.snapshotBytes }
 }

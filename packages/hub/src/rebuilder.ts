@@ -44,9 +44,14 @@ export class Rebuilder {
   }
 
   /** A checkpoint was made, and this is what it weighs. */
-  weighed(namespace: Namespace, { epoch, weight }: WeighedDocument): void {
+  weighed(namespace: Namespace, { epoch, weight, mayHeal }: WeighedDocument): void {
     const { policy, log } = this.#parts
     if (policy === 'never' || !isRebuildDue(weight, policy) || this.#isTooEarly(namespace)) return
+    if (mayHeal) {
+      const message =
+        'worth a rebuild, which waits for an operator: replicas may still bring back what was lost'
+      return log({ level: 'warn', namespace, message })
+    }
     const { deadBytes, deadStructs, liveBytes, liveStructs } = weight
     const message = `rebuilding: ${deadBytes} dead bytes to ${liveBytes} live ones, ${deadStructs} dead structs to ${liveStructs}`
     log({ level: 'info', namespace, message })

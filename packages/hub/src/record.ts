@@ -1,18 +1,19 @@
 /**
  * Log records: what the store keeps as opaque bytes. A header carries format, length, checksum and the running hash, so
  * that the first record after a cursor tells the tag at the cursor; a body carries the commits that a room logged
- * together, or a rebuild. Decoding is strict: what does not fit to the last byte is STORE_CORRUPT (invariant 13).
+ * together, a rebuild, or what was lost and came back. Decoding is strict: what does not fit to the last byte is STORE_CORRUPT (invariant 13).
  */
-import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 import {
   isHlc,
   replicaIdSchema,
   SyncError,
+  unreachable,
   type CommitId,
   type Counter,
   type Epoch,
   type Hlc,
+  type LostRange,
   type Tag,
 } from '@rejoin/core'
 import {
@@ -31,7 +32,9 @@ import {
   writeVarString,
   writeVarUint,
   writeVarUint8Array,
+  type Encoder,
 } from 'lib0/encoding'
+import { sha256 } from '#sha256'
 
 /** A commit as it is logged. */
 export interface LoggedCommit {
@@ -41,10 +44,13 @@ export interface LoggedCommit {
   readonly domainVersion: number
   /** Name of whoever was signed in when it was pushed. */
   readonly principal: string
-  /** The ops in canonical form, as a JSON array. */
+  /** The ops in canonical form, as a JSON array; `NO_OPS` of a plain Yjs client, whose update may be a state update. */
   readonly opsJson: string
   readonly update: Uint8Array
 }
+
+/** What a commit has in place of ops that was made of a plain Yjs client's update. A replica's has at least one. */
+export const NO_OPS = '[]'
 
 interface Placed {
   /** Of a rebuild: the epoch that it begins. */
@@ -58,9 +64,32 @@ export interface CommitsRecord extends Placed {
 /** From here on the document is its live entries alone, in canonical form; `digest` is their hash. */
 export interface RebuildRecord extends Placed {
   readonly kind: 'rebuild'
+  /** The epoch that it ends. */
+  readonly from: Epoch
   readonly digest: string
 }
-export type LogRecord = CommitsRecord | RebuildRecord
+/**
+ * The log lost what once followed here, since the hub was restored from an older backup: told by whoever restored it, or
+ * brought back by a replica that still had it.
+ */
+export interface HealRecord extends Placed {
+  readonly kind: 'heal'
+  /** The seqs that may name lost records, so that no cursor of theirs is ever taken for one of this log; null where told before. */
+  readonly lost: LostRange | null
+  /**
+   * Whose history it brings back, and up to which of its own commits. Null where an operator says that what follows `after`
+   * is lost; where a replica showed it, something may have been logged between the loss and this record.
+   */
+  readonly healed: HealedHistory | null
+}
+export interface HealedHistory {
+  readonly id: CommitId
+  readonly domainVersion: number
+  readonly principal: string
+  /** A state update: what the document lacks of the replica's acknowledged one. */
+  readonly update: Uint8Array
+}
+export type LogRecord = CommitsRecord | RebuildRecord | HealRecord
 
 export interface EncodedRecord {
   readonly bytes: Uint8Array
@@ -71,9 +100,12 @@ export interface DecodedRecord {
   /** The tag before it, which is the tag at the seq it names as `prev`. */
   readonly prevTag: Tag
   readonly tag: Tag
+  /** When the hub logged it, milliseconds since 1970; null in format 1, which did not say. */
+  readonly at: number | null
 }
 
-const FORMAT = 1
+/** Format 1, of release 0.1, kept neither the time nor which epoch a rebuild ended: always the one before. */
+const FORMAT = 2
 const LENGTH_AT = 1
 const CHECKSUM_AT = 5
 const PREV_TAG_AT = 9
@@ -83,10 +115,14 @@ const TAG_BYTES = 8
 const CHECKSUM_BYTES = 4
 const KIND_COMMITS = 0
 const KIND_REBUILD = 1
+const KIND_HEAL = 2
+const HAS_LOST = 1
+const HAS_HEALED = 2
 
-export function encodeRecord(prevTag: Tag, record: LogRecord): EncodedRecord {
-  const body = encodeBody(record)
-  const hash = hashOf(hexToBytes(prevTag), body)
+/** @param at when it is logged, milliseconds since 1970. */
+export function encodeRecord(prevTag: Tag, record: LogRecord, at: number): EncodedRecord {
+  const body = encodeBody(record, at)
+  const hash = hashOf(FORMAT, hexToBytes(prevTag), body)
   const bytes = new Uint8Array(HEADER_BYTES + body.length)
   bytes[0] = FORMAT
   new DataView(bytes.buffer).setUint32(LENGTH_AT, body.length)
@@ -109,23 +145,23 @@ export function decodeRecord(bytes: Uint8Array, where: string): DecodedRecord {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const body = bytes.subarray(HEADER_BYTES)
-  if (format !== FORMAT || view.getUint32(LENGTH_AT) !== body.length)
-    throw corrupt(where, 'is cut off or damaged')
+  if (format === 0 || view.getUint32(LENGTH_AT) !== body.length) throw corrupt(where, 'is cut off or damaged')
   const prevTag = bytes.subarray(PREV_TAG_AT, TAG_AT)
   const tag = bytes.subarray(TAG_AT, HEADER_BYTES)
-  const hash = hashOf(prevTag, body)
+  const hash = hashOf(format, prevTag, body)
   if (!same(hash.tag, tag) || !same(hash.checksum, bytes.subarray(CHECKSUM_AT, PREV_TAG_AT))) {
     throw corrupt(where, 'does not match its checksum')
   }
-  return { record: decodeBody(body, where), prevTag: bytesToHex(prevTag), tag: bytesToHex(tag) }
+  return { ...decodeBody(body, format, where), prevTag: bytesToHex(prevTag), tag: bytesToHex(tag) }
 }
 
 export function corrupt(where: string, why: string, cause?: unknown): SyncError {
   return new SyncError('STORE_CORRUPT', `${where} ${why}; restore it from a backup or a replica`, { cause })
 }
 
-function encodeBody(record: LogRecord): Uint8Array {
+function encodeBody(record: LogRecord, at: number): Uint8Array {
   const out = createEncoder()
+  writeVarUint(out, at)
   writeVarUint(out, record.epoch)
   writeVarString(out, record.domain)
   switch (record.kind) {
@@ -145,28 +181,74 @@ function encodeBody(record: LogRecord): Uint8Array {
       break
     case 'rebuild':
       writeUint8(out, KIND_REBUILD)
+      writeVarUint(out, record.from)
       writeVarString(out, record.digest)
       break
+    case 'heal':
+      writeUint8(out, KIND_HEAL)
+      encodeHeal(out, record)
+      break
+    default:
+      unreachable(record)
   }
   return toUint8Array(out)
 }
 
-function decodeBody(body: Uint8Array, where: string): LogRecord {
+function encodeHeal(out: Encoder, { lost, healed }: HealRecord): void {
+  writeUint8(out, (lost === null ? 0 : HAS_LOST) | (healed === null ? 0 : HAS_HEALED))
+  if (lost !== null) {
+    writeVarUint(out, lost.after)
+    writeVarUint(out, lost.before)
+  }
+  if (healed === null) return
+  writeVarString(out, healed.id.replica)
+  writeVarUint(out, healed.id.counter)
+  writeVarUint(out, healed.domainVersion)
+  writeVarString(out, healed.principal)
+  writeVarUint8Array(out, healed.update)
+}
+
+function decodeBody(
+  body: Uint8Array,
+  format: number,
+  where: string,
+): { record: LogRecord; at: number | null } {
   try {
     const from = createDecoder(body)
-    const epoch = readVarUint(from)
-    const domain = readVarString(from)
-    const kind = readUint8(from)
-    const record: LogRecord =
-      kind === KIND_COMMITS
-        ? { kind: 'commits', epoch, domain, commits: decodeCommits(from, where) }
-        : { kind: 'rebuild', epoch, domain, digest: readVarString(from) }
-    if (kind > KIND_REBUILD || hasContent(from)) throw corrupt(where, 'holds something unknown')
-    return record
+    const at = format === 1 ? null : readVarUint(from)
+    const placed = { epoch: readVarUint(from), domain: readVarString(from) }
+    const record = decodeKind(from, placed, format, where)
+    if (hasContent(from)) throw corrupt(where, 'holds something unknown')
+    return { record, at }
   } catch (error) {
     if (error instanceof SyncError) throw error
     throw corrupt(where, 'does not read', error)
   }
+}
+
+function decodeKind(from: Decoder, placed: Placed, format: number, where: string): LogRecord {
+  const kind = readUint8(from)
+  if (kind === KIND_COMMITS) return { kind: 'commits', ...placed, commits: decodeCommits(from, where) }
+  if (kind === KIND_REBUILD) {
+    const ended = format === 1 ? placed.epoch - 1 : readVarUint(from)
+    return { kind: 'rebuild', ...placed, from: ended, digest: readVarString(from) }
+  }
+  if (kind !== KIND_HEAL || format === 1) throw corrupt(where, 'holds something unknown')
+  const has = readUint8(from)
+  if (has > (HAS_LOST | HAS_HEALED)) throw corrupt(where, 'holds something unknown')
+  const lost = (has & HAS_LOST) === 0 ? null : { after: readVarUint(from), before: readVarUint(from) }
+  return {
+    kind: 'heal',
+    ...placed,
+    lost,
+    healed: (has & HAS_HEALED) === 0 ? null : decodeHealed(from),
+  }
+}
+
+function decodeHealed(from: Decoder): HealedHistory {
+  const id = { replica: replicaIdSchema.parse(readVarString(from)), counter: readVarUint(from) }
+  const domainVersion = readVarUint(from)
+  return { id, domainVersion, principal: readVarString(from), update: readVarUint8Array(from) }
 }
 
 function decodeCommits(from: Decoder, where: string): readonly LoggedCommit[] {
@@ -193,8 +275,13 @@ function decodeCommits(from: Decoder, where: string): readonly LoggedCommit[] {
 }
 
 /** One pass over the bytes gives the tag, which chains the log, and a checksum of further bits of the same hash. */
-function hashOf(prevTag: Uint8Array, body: Uint8Array): { tag: Uint8Array; checksum: Uint8Array } {
-  const hash = sha256.create().update(prevTag).update(body).digest()
+function hashOf(
+  format: number,
+  prevTag: Uint8Array,
+  body: Uint8Array,
+): { tag: Uint8Array; checksum: Uint8Array } {
+  // Format 1 left itself out: a damaged first byte could make it of another.
+  const hash = format === 1 ? sha256(prevTag, body) : sha256(prevTag, Uint8Array.of(format), body)
   return { tag: hash.subarray(0, TAG_BYTES), checksum: hash.subarray(TAG_BYTES, TAG_BYTES + CHECKSUM_BYTES) }
 }
 

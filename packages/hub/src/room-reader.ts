@@ -8,9 +8,7 @@ import {
   ZERO_TAG,
   type Clock,
   type Cursor,
-  type Hello,
   type HubStore,
-  type LoggedRebuild,
   type LogView,
   type Namespace,
   type Seq,
@@ -18,7 +16,9 @@ import {
 import { type CatchUpSnapshot, type CatchUpSource } from './catch-up.ts'
 import { type OpenedLog } from './opening.ts'
 import { readCheckpoint } from './document.ts'
-import { readPage, rebuildAt, tagAt, type LogPage, type TagAt } from './log.ts'
+import { readPage, tagAt, type LogPage, type TagAt } from './log.ts'
+import { type LogReader } from './log-readers.ts'
+import { viewLog, type ReplicaStanding } from './log-view.ts'
 import { type Marks } from './marks.ts'
 import { type Room } from './room.ts'
 import { checkSnapshot } from './stored-marks.ts'
@@ -34,6 +34,8 @@ export interface RoomReaderParts {
 export class RoomReader implements CatchUpSource {
   readonly #room: Room
   readonly #parts: RoomReaderParts
+  /** What comes after it is not trimmed. */
+  #place: LogReader | null = null
 
   constructor(room: Room, parts: RoomReaderParts) {
     this.#room = room
@@ -48,46 +50,27 @@ export class RoomReader implements CatchUpSource {
     return this.#room.head
   }
 
-  async view(cursor: Cursor | null): Promise<LogView | null> {
-    // The replica may have been at another hub of this store, which has read further. Where nobody has, the plan says so.
-    if (cursor !== null) await this.#lookUntil(() => cursor.seq <= (this.head?.seq ?? 0))
-    const { marks, range } = await this.#opened()
-    const head = marks?.head ?? null
-    if (head === null) return null
-    const checkpointSeq = range.checkpoint?.seq ?? null
-    const found = await this.#tagAt(cursor, head)
-    // Somebody may have trimmed since the room heard of it: the store's own answer says which floor it was read above.
-    const floor = found.kind === 'gap' ? Math.max(range.floor, found.floor) : range.floor
-    const tagAtCursor = found.kind === 'gap' ? null : found.tag
-    const rebuild = await this.#rebuild(cursor, marks)
-    return { epoch: head.epoch, head, floor, checkpointSeq, tagAtCursor, rebuild }
+  /** It needs nothing more. Idempotent. */
+  end(): void {
+    this.#place?.end()
   }
 
-  /**
-   * Whether a replica that greets can have been served by this log: one that was lost and written anew is refused, whatever
-   * path its cursor would take.
-   * @throws SyncError HISTORY_DIVERGED or STORE_UNAVAILABLE
-   */
-  async checkHistory({ cursor, ackedCounter, replica }: Hello): Promise<void> {
-    const counter = (): number => this.#room.marks?.counterOf(replica) ?? 0
-    if (!(await this.#lookUntil(() => ackedCounter <= counter()))) {
-      const what = `commit ${ackedCounter} of the replica was acknowledged, the log knows it up to ${counter()}`
-      throw diverged(this.namespace, what)
-    }
-    if (cursor === null) return
-    // Every older epoch ended before this one began; where there is no log at all, the plan says so.
-    const isStrange = (marks: Marks | null): marks is Marks =>
-      marks !== null && cursor.epoch !== marks.epoch && cursor.seq >= marks.began
-    await this.#lookUntil(() => !isStrange(this.#room.marks))
-    const { marks } = this.#room
-    if (isStrange(marks)) {
-      const what = `epoch ${marks.epoch} began at ${marks.began}, the replica has ${cursor.seq} of ${cursor.epoch}`
-      throw diverged(this.namespace, what)
-    }
+  async view(standing: ReplicaStanding): Promise<LogView | null> {
+    this.#readFrom(standing.cursor?.seq ?? 0)
+    // The replica may have been at another hub of this store, which has read further. Where nobody has, the plan says so.
+    await this.#lookUntil(() => this.#isOurs(standing))
+    const { marks, range } = await this.#opened()
+    const { store, clock } = this.#parts
+    const found = await this.#tagAt(standing.cursor, marks?.head ?? null)
+    // What is being dropped just now is gone for whoever begins to read.
+    const floor = Math.max(range.floor, this.#room.log.readers.dropping)
+    const opened = { marks, floor, checkpoint: range.checkpoint }
+    return await retrying(clock, () => viewLog(store, this.namespace, opened, standing, found))
   }
 
   page(at: Cursor | null): Promise<LogPage> {
     const { store, clock } = this.#parts
+    this.#readFrom(at?.seq ?? 0)
     return retrying(clock, async () => {
       const page = await readPage(store, this.namespace, at ?? { seq: 0, tag: ZERO_TAG })
       if (page.kind === 'gap') return page
@@ -101,15 +84,17 @@ export class RoomReader implements CatchUpSource {
     })
   }
 
-  async snapshot(): Promise<CatchUpSnapshot> {
+  async snapshot(atLeast: Seq): Promise<CatchUpSnapshot> {
     const { store, clock, checkpoint } = this.#parts
     let found = await retrying(clock, () => readCheckpoint(store, this.namespace))
-    if (found === null) {
+    // One that was being built just now may have begun before.
+    for (let attempt = 1; attempt <= 2 && (found === null || found.seq < atLeast); attempt++) {
       await checkpoint(this.namespace)
       found = await retrying(clock, () => readCheckpoint(store, this.namespace))
     }
-    if (found === null)
+    if (found === null || found.seq < atLeast)
       throw new SyncError('STORE_UNAVAILABLE', `${this.namespace}: its checkpoint cannot be read yet`)
+    this.#readFrom(found.seq)
     const snapshot = await retrying(clock, found.snapshot)
     const { head, domainVersion } = found.stored.marks
     return { cursor: head, snapshot: checkSnapshot(snapshot, found.stored, found.where), domainVersion }
@@ -120,6 +105,11 @@ export class RoomReader implements CatchUpSource {
     throw this.#behind(seq)
   }
 
+  #readFrom(seq: Seq): void {
+    if (this.#place === null) this.#place = this.#room.log.readers.begin(seq)
+    else this.#place.moveTo(seq)
+  }
+
   /**
    * What the open room knows, read in one turn: between two, somebody may find that it has to be opened anew.
    * @throws SyncError why it cannot be opened
@@ -127,7 +117,8 @@ export class RoomReader implements CatchUpSource {
   async #opened(): Promise<{ readonly marks: Marks | null; readonly range: OpenedLog }> {
     for (let attempt = 1; attempt <= limits.storeAttemptsMax; attempt++) {
       await this.#room.opened()
-      const { marks, range } = this.#room
+      const { marks } = this.#room
+      const { range } = this.#room.log
       if (range !== null) return { marks, range }
     }
     throw new SyncError('STORE_UNAVAILABLE', `${this.namespace}: its log is being read anew; try again`)
@@ -153,11 +144,13 @@ export class RoomReader implements CatchUpSource {
     return true
   }
 
-  /** Of interest to a replica of the epoch before alone, so nobody else costs a read. */
-  async #rebuild(cursor: Cursor | null, marks: Marks | null): Promise<LoggedRebuild | null> {
-    if (cursor === null || marks === null || cursor.epoch !== marks.epoch - 1) return null
-    const { store, clock } = this.#parts
-    return await retrying(clock, () => rebuildAt(store, this.namespace, marks.epoch, marks.began))
+  /** Whether what the room has read of the log accounts for all that the replica has of it. */
+  #isOurs({ cursor, ackedCounter, replica }: ReplicaStanding): boolean {
+    const { marks } = this.#room
+    if (ackedCounter > (marks?.counterOf(replica) ?? 0)) return false
+    if (cursor === null) return true
+    if (marks === null || cursor.seq > marks.head.seq) return false
+    return cursor.epoch === marks.epoch || cursor.seq < marks.began
   }
 
   #behind(seq: Seq): SyncError {
@@ -166,8 +159,8 @@ export class RoomReader implements CatchUpSource {
     return new SyncError('STORE_UNAVAILABLE', `${what}; try again`)
   }
 
-  async #tagAt(cursor: Cursor | null, head: Cursor): Promise<Exclude<TagAt, { kind: 'end' }>> {
-    if (cursor === null || cursor.epoch !== head.epoch || cursor.seq > head.seq)
+  async #tagAt(cursor: Cursor | null, head: Cursor | null): Promise<Exclude<TagAt, { kind: 'end' }>> {
+    if (cursor === null || head === null || cursor.epoch !== head.epoch || cursor.seq > head.seq)
       return { kind: 'tag', tag: null }
     if (cursor.seq === head.seq) return { kind: 'tag', tag: head.tag }
     return await retrying(this.#parts.clock, async () => {
@@ -176,12 +169,4 @@ export class RoomReader implements CatchUpSource {
       return found
     })
   }
-}
-
-/** The replica holds what this log does not, whatever its cursor says: here or there, history was lost. */
-function diverged(namespace: Namespace, what: string): SyncError {
-  return new SyncError(
-    'HISTORY_DIVERGED',
-    `${namespace}: ${what}; this hub was restored from an older backup, or it is another one; nothing was changed`,
-  )
 }

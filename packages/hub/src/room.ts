@@ -19,17 +19,19 @@ import {
 } from '@rejoin/core'
 import { type Candidate } from './admission.ts'
 import { internal } from './answers.ts'
-import { type Checkpointed } from './checkpointing.ts'
 import { type HeavyWork } from './heavy-work.ts'
 import { Intake, type OwnCommits } from './intake.ts'
+import { KnownLog } from './known-log.ts'
 import { LogGap, walkLog, type LogEntry } from './log.ts'
 import { type HubLog } from './log-event.ts'
 import { type Marks } from './marks.ts'
 import { type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
-import { openLog, type OpenedLog } from './opening.ts'
+import { openLog } from './opening.ts'
+import { type PlainCandidate } from './plain-admission.ts'
 import { Presence } from './presence.ts'
 import { encodeRecord, type CommitsRecord } from './record.ts'
+import { RoomDeletions } from './room-deletions.ts'
 import { RoomJobs } from './room-jobs.ts'
 import { type RoomStatus } from './room-status.ts'
 import { retrying, storeRetryMs } from './waiting.ts'
@@ -44,6 +46,8 @@ export interface RoomParts {
   readonly log: HubLog
   /** The log has grown: a checkpoint may be due. */
   grown(room: Room): void
+  /** A catch-up has read what it needed: what it kept may be trimmed. */
+  released(room: Room): void
   /** Nobody is here and nothing is under way. */
   idle(room: Room): void
 }
@@ -51,14 +55,14 @@ export interface RoomParts {
 export class Room {
   readonly namespace: Namespace
   readonly presence: Presence
+  readonly deletions: RoomDeletions
+  /** Not known until it was opened: then nothing is admitted. */
+  readonly log: KnownLog
   readonly #parts: RoomParts
   readonly #intake: Intake
   readonly #members = new Set<Member>()
   readonly #jobs = new RoomJobs()
-  /** What was found when the log was last opened; null: it must be opened before anything is admitted. */
-  #opened: OpenedLog | null = null
   #openError: SyncError | null = null
-  #bytesAfterCheckpoint = 0
   #lookDue = false
   #movedInARow = 0
   #running: Promise<void> | null = null
@@ -66,7 +70,9 @@ export class Room {
   constructor(namespace: Namespace, parts: RoomParts) {
     this.namespace = namespace
     this.#parts = parts
-    this.presence = new Presence(this.#members)
+    this.presence = new Presence(this.#members, parts)
+    this.deletions = new RoomDeletions(parts.updates)
+    this.log = new KnownLog(() => parts.released(this))
     this.#intake = new Intake(parts)
   }
 
@@ -78,26 +84,15 @@ export class Room {
     return this.#intake.marks?.domain ?? null
   }
 
-  /** The log's range and checkpoint as far as this room has heard; null while they are not known. */
-  get range(): OpenedLog | null {
-    return this.#opened
-  }
-
-  get status(): RoomStatus {
+  get status(): Omit<RoomStatus, 'checkpointing'> {
     return {
       namespace: this.namespace,
       sessions: this.#members.size,
       head: this.head,
       domain: this.domain,
-      checkpointSeq: this.#opened?.checkpoint?.seq ?? null,
-      bytesAfterCheckpoint: this.#bytesAfterCheckpoint,
+      checkpointSeq: this.log.range?.checkpoint?.seq ?? null,
+      bytesAfterCheckpoint: this.log.bytesAfterCheckpoint,
     }
-  }
-
-  /** Whether the log since the last checkpoint has outgrown it, and `bytesMin`. */
-  isCheckpointDue(bytesMin: number): boolean {
-    const snapshotBytes = this.#opened?.checkpoint?.snapshotBytes ?? 0
-    return this.#bytesAfterCheckpoint > Math.max(bytesMin, snapshotBytes)
   }
 
   get isIdle(): boolean {
@@ -121,12 +116,13 @@ export class Room {
 
   /** Resolves when the room knows its log. @throws SyncError why it cannot. */
   async opened(): Promise<void> {
-    if (this.#opened === null) await this.#run()
-    if (this.#opened === null) throw this.#openError ?? new SyncError('HUB_INTERNAL', 'the room did not open')
+    if (this.log.range === null) await this.#run()
+    if (this.log.range === null)
+      throw this.#openError ?? new SyncError('HUB_INTERNAL', 'the room did not open')
   }
 
   /** Takes in commits of one session, in order. Each is answered once, through the session. */
-  push(member: Member, candidates: readonly Candidate[]): void {
+  push(member: Member, candidates: readonly (Candidate | PlainCandidate)[]): void {
     for (const candidate of candidates) this.#intake.offer(member, candidate)
     if (!this.#intake.isEmpty) void this.#run()
   }
@@ -154,13 +150,6 @@ export class Room {
     while (this.#running !== null) await this.#running
   }
 
-  /** A checkpoint was installed. */
-  checkpointed({ seq, snapshotBytes, floor, bytesAfter }: Checkpointed): void {
-    if (this.#opened === null) return
-    this.#opened = { ...this.#opened, checkpoint: { seq, snapshotBytes }, floor }
-    this.#bytesAfterCheckpoint = bytesAfter
-  }
-
   /** Tells every session that this room cannot be served. */
   dismissAll(error: SyncError): void {
     for (const member of this.#members) member.dismiss(error)
@@ -175,7 +164,7 @@ export class Room {
     await Promise.resolve()
     try {
       for (;;) {
-        if (this.#opened === null) {
+        if (this.log.range === null) {
           if (!(await this.#open())) break
         } else if (this.#lookDue) await this.#look()
         else if (!this.#jobs.isEmpty) {
@@ -195,16 +184,17 @@ export class Room {
   async #open(): Promise<boolean> {
     const { store, updates, heavy, clock } = this.#parts
     try {
-      this.#opened = await retrying(clock, () => openLog(store, updates, this.namespace, heavy))
+      const opened = await retrying(clock, () => openLog(store, updates, this.namespace, heavy))
+      this.log.opened(opened)
+      this.#intake.start(opened.marks)
     } catch (error) {
       this.#giveUp(error, 'its log could not be opened')
       return false
     }
     this.#openError = null
     this.#lookDue = false
-    this.#bytesAfterCheckpoint = this.#opened.bytesAfter
-    this.#intake.start(this.#opened.marks)
     for (const member of this.#members) member.look()
+    this.#parts.grown(this)
     return true
   }
 
@@ -214,8 +204,8 @@ export class Room {
     const { store, log } = this.#parts
     try {
       for await (const entry of walkLog(store, this.namespace, this.head ?? { seq: 0, tag: ZERO_TAG })) {
-        // A new epoch: its marks are in a checkpoint.
-        if (entry.record.kind === 'rebuild') return this.#unknown()
+        // A new epoch, whose marks are in a checkpoint; or what was lost came back, which no tail brings.
+        if (entry.record.kind !== 'commits') return this.#unknown()
         this.#land(entry, entry.record, this.#intake.landFound(entry, entry.record))
       }
     } catch (error) {
@@ -231,7 +221,8 @@ export class Room {
     const { store, clock, counts, signals } = this.#parts
     const record = this.#intake.batch()
     const prev = { seq: this.head?.seq ?? 0, tag: this.head?.tag ?? ZERO_TAG }
-    const { bytes, tag } = encodeRecord(prev.tag, record)
+    const at = clock.now()
+    const { bytes, tag } = encodeRecord(prev.tag, record, at)
     let seq: Seq
     try {
       // St8: after an unknown outcome the same append, verbatim, happens at most once; had it happened, the log has moved.
@@ -245,14 +236,14 @@ export class Room {
     counts.commits += record.commits.length
     counts.bytesLogged += bytes.length
     const own = this.#intake.landBatch(record, seq, tag)
-    this.#land({ seq, prev, tag, record, bytes: bytes.length }, record, own)
+    this.#land({ seq, prev, tag, record, at, bytes: bytes.length }, record, own)
     signals.publish(this.namespace)
   }
 
   /** Somebody else appended: what waits is admitted again on top of it. */
   async #moved(after: Seq): Promise<void> {
     await this.#look()
-    if (this.#opened === null || (this.head?.seq ?? 0) !== after) return
+    if (this.log.range === null || (this.head?.seq ?? 0) !== after) return
     // A read that finds nothing proves nothing (St8): it may be stale, or the namespace was removed, which opening tells.
     this.#movedInARow++
     if (this.#movedInARow >= limits.storeAttemptsMax) {
@@ -270,7 +261,8 @@ export class Room {
     const head = this.head
     assert(head?.seq === entry.seq, 'a record that landed is the head')
     this.#movedInARow = 0
-    this.#bytesAfterCheckpoint += entry.bytes
+    this.log.landed(entry.bytes)
+    this.deletions.landed(record)
     const commits = record.commits.map(({ id, update }) => ({ ...id, update }))
     const landing = { prev: entry.prev.seq, cursor: head, commits, own }
     for (const member of this.#members) member.deliver(landing)
@@ -296,7 +288,8 @@ export class Room {
   }
 
   #unknown(): void {
-    this.#opened = null
+    this.log.forget()
+    this.deletions.forget()
     this.#intake.stop()
   }
 }

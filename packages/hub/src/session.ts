@@ -7,10 +7,12 @@ import {
   assert,
   commitName,
   limits,
+  signInEnd,
   SyncError,
   unreachable,
   type Ack,
   type AnyDomain,
+  type CrdtUpdates,
   type Cursor,
   type DownMessage,
   type Hello,
@@ -22,8 +24,10 @@ import {
 } from '@rejoin/core'
 import { type Candidate } from './admission.ts'
 import { closingOf, internal, isAboutChannel, refusalOf, tooSlow } from './answers.ts'
-import { checkDomain, checkHello, receiveHello, warnOfNewer } from './greeting.ts'
+import { checkDomain, checkHello, mayNotRead, receiveHello, standingOf, warnOfNewer } from './greeting.ts'
 import { catchUp, type CatchUpOutlet } from './catch-up.ts'
+import { healFrom } from './heal-talk.ts'
+import { type Healer } from './healer.ts'
 import { type HubLog } from './log-event.ts'
 import { type Landing, type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
@@ -37,6 +41,8 @@ export interface SessionParts extends RoomReaderParts {
   readonly counts: HubCounts
   readonly log: HubLog
   readonly domains: ReadonlyMap<string, AnyDomain>
+  readonly updates: CrdtUpdates
+  readonly healer: Healer
   readonly room: (namespace: Namespace) => Room
 }
 
@@ -79,6 +85,7 @@ export class Session implements Member {
       const hello = await receiveHello(this.#channel, clock)
       if (hello === null) return
       const joined = await this.#enter(hello)
+      if (joined === null) return this.#channel.close()
       const why = await this.#serve(joined)
       // What it pushed is answered; and unless it does not care any more, what it lacks is sent.
       await this.#turns.until(
@@ -113,6 +120,7 @@ export class Session implements Member {
   deliverAwareness(update: Uint8Array): void {
     // Presence is the first thing that a slow peer goes without.
     if (this.#stage !== 'live' || this.#channel.backlogBytes > limits.frameBytesMax) return
+    if (!this.#mayRead()) return
     this.#channel.send({ type: 'Awareness', update })
   }
 
@@ -152,7 +160,10 @@ export class Session implements Member {
     this.#channel.close({ code: error.code, message: error.message })
   }
 
-  async #enter(hello: Hello): Promise<Joined> {
+  /** Null where the replica gets no further on this channel. */
+  async #enter(hello: Hello): Promise<Joined | null> {
+    const ended = signInEnd(this.#principal, this.#parts.clock.now())
+    if (ended !== null) throw ended
     const domain = checkHello(hello, this.#principal, this.#parts.domains)
     const room = this.#parts.room(hello.namespace)
     room.join(this)
@@ -160,10 +171,8 @@ export class Session implements Member {
     await room.opened()
     checkDomain(room, domain)
     warnOfNewer(room, domain, this.#parts.log)
-    await new RoomReader(room, this.#parts).checkHistory(hello)
     this.#sent = hello.cursor
-    await this.#catchUp(this.#joined, 'greeting')
-    return this.#joined
+    return (await this.#catchUp(this.#joined, 'greeting')) === 'arrived' ? this.#joined : null
   }
 
   /** Takes messages until the replica says nothing more. */
@@ -174,7 +183,7 @@ export class Session implements Member {
       if (this.#isTooSlow()) await this.#ready(limits.backlogBytesMax)
       const message = await this.#channel.receive()
       // Not answered, so it is pushed again wherever the replica goes next.
-      if (this.#isWarned) return 'left'
+      if (this.#isWarned || !this.#mayRead()) return 'left'
       switch (message?.type) {
         case undefined:
           return 'ended'
@@ -190,13 +199,19 @@ export class Session implements Member {
           })
           break
         case 'Awareness':
-          room.presence.show(this, message.update)
+          // Who only reads is shown to nobody.
+          if (this.#principal.canWrite(room.namespace)) {
+            room.presence.show(this, this.#principal.id, message.update)
+          }
           break
         case 'Hello':
           throw new SyncError(
             'MESSAGE_UNEXPECTED',
             'a channel has one Hello; open another for another namespace',
           )
+        case 'Heal':
+          // Brought along in the belief that it is wanted, as it was in the exchange before.
+          break
         default:
           unreachable(message)
       }
@@ -211,11 +226,20 @@ export class Session implements Member {
     )
   }
 
-  #outlet({ room, hello, versions }: Joined): CatchUpOutlet {
+  #outlet(joined: Joined, why: 'greeting' | 'behind'): CatchUpOutlet {
+    const { room, hello, versions } = joined
     return {
+      durability: this.#parts.store.durability,
       offers: {
         delta: hello.capabilities.includes('delta'),
         rebuild: hello.capabilities.includes('rebuild'),
+        heal: hello.capabilities.includes('heal'),
+        writes: this.#principal.canWrite(room.namespace),
+      },
+      heal: (plan) => {
+        const send = (message: DownMessage): void => this.#send(message, this.#sent)
+        const [channel, principal] = [this.#channel, this.#principal]
+        return healFrom({ ...joined, channel, principal, send, isNew: why === 'greeting' }, this.#parts, plan)
       },
       outlived: room.marks?.outlived(hello.replica) === true,
       ready: () => this.#ready(limits.tailBytesMax),
@@ -270,12 +294,30 @@ export class Session implements Member {
     await this.#catchUp(this.#joined, 'behind')
   }
 
-  async #catchUp(joined: Joined, why: 'greeting' | 'behind'): Promise<void> {
+  async #catchUp(joined: Joined, why: 'greeting' | 'behind'): Promise<'arrived' | 'left'> {
     const reader = new RoomReader(joined.room, this.#parts)
-    await catchUp(reader, this.#outlet(joined), this.#sent, why)
+    const standing = standingOf(joined.hello, this.#sent, why)
+    try {
+      return await catchUp(reader, this.#outlet(joined, why), standing, why)
+    } finally {
+      reader.end()
+    }
+  }
+
+  /** Asked with every message in and out: a sign-in ends while its sessions live, and then they get nothing more. */
+  #mayRead(): boolean {
+    const why = signInEnd(this.#principal, this.#parts.clock.now()) ?? this.#notAllowed()
+    if (why !== null) this.dismiss(why)
+    return why === null
+  }
+
+  #notAllowed(): SyncError | null {
+    if (this.#joined === null || this.#principal.canRead(this.#joined.room.namespace)) return null
+    return mayNotRead(this.#principal, this.#joined.room.namespace)
   }
 
   #send(message: DownMessage, at: Cursor | null): void {
+    if (!this.#mayRead()) return
     if (message.type === 'Tail') this.#parts.counts.tails++
     if (message.type === 'Snapshot') this.#parts.counts.snapshots++
     // What is sent is part of what the room knows; only the answer to `Hello` comes before everything.

@@ -2,8 +2,14 @@
  * Marks as a checkpoint keeps them: versioned, sorted (equal marks have equal bytes), and with a hash over themselves and
  * one over the snapshot beside them, since a store may serve damaged bytes without a word (invariant 13).
  */
-import { sha256 } from '@noble/hashes/sha2.js'
-import { isHlc, replicaIdSchema, SyncError, type ClientId, type ReplicaId } from '@rejoin/core'
+import {
+  isHlc,
+  replicaIdSchema,
+  SyncError,
+  type ClientId,
+  type LostRange,
+  type ReplicaId,
+} from '@rejoin/core'
 import {
   createDecoder,
   hasContent,
@@ -13,6 +19,7 @@ import {
   type Decoder,
 } from 'lib0/decoding'
 import { createEncoder, toUint8Array, writeUint8Array, writeVarString, writeVarUint } from 'lib0/encoding'
+import { sha256 } from '#sha256'
 import { Marks, type ClientMark, type ReplicaMark } from './marks.ts'
 import { corrupt } from './record.ts'
 
@@ -20,14 +27,25 @@ export interface StoredMarks {
   readonly marks: Marks
   readonly snapshotBytes: number
   readonly snapshotHash: Uint8Array
+  /** Hash of the content, hexadecimal SHA-256 as `CrdtUpdates.digest` gives it; null in formats that kept none. */
+  readonly digest: string | null
 }
 
-/** Format 1, of release 0.1, kept no version of the domain. */
-const FORMAT = 2
+/** Format 1, of release 0.1, kept no version of the domain; format 2 neither a digest nor what was lost. */
+const FORMAT = 3
 const HASH_BYTES = 16
 
-export function encodeMarks(marks: Marks, snapshot: Uint8Array): Uint8Array {
-  const { epoch, domain, domainVersion, began, head, replicas, clients } = marks.parts()
+/**
+ * @param digest of the snapshot's content.
+ * @param hash as `snapshotHash` gives it, where somebody has it.
+ */
+export function encodeMarks(
+  marks: Marks,
+  snapshot: Uint8Array,
+  digest: string,
+  hash = snapshotHash(snapshot),
+): Uint8Array {
+  const { epoch, domain, domainVersion, began, head, replicas, clients, lost } = marks.parts()
   const out = createEncoder()
   writeVarUint(out, FORMAT)
   writeVarUint(out, epoch)
@@ -37,14 +55,20 @@ export function encodeMarks(marks: Marks, snapshot: Uint8Array): Uint8Array {
   writeVarUint(out, head.seq)
   writeVarString(out, head.tag)
   writeVarUint(out, snapshot.length)
-  writeUint8Array(out, shortHash(snapshot))
+  writeUint8Array(out, hash)
+  writeVarString(out, digest)
+  writeVarUint(out, lost.length)
+  for (const { after, before } of lost) {
+    writeVarUint(out, after)
+    writeVarUint(out, before)
+  }
   const sorted = [...replicas].sort(([a], [b]) => (a < b ? -1 : 1))
   const places = new Map(sorted.map(([replica], place) => [replica, place + 1]))
   writeVarUint(out, sorted.length)
   for (const [replica, { counter, hlc }] of sorted) {
     writeVarString(out, replica)
     writeVarUint(out, counter)
-    writeVarString(out, hlc)
+    writeVarString(out, hlc ?? '')
   }
   writeVarUint(out, clients.size)
   for (const [client, { clock, owner }] of [...clients].sort(([a], [b]) => a - b)) {
@@ -73,7 +97,7 @@ export function decodeMarks(bytes: Uint8Array, where: string): StoredMarks {
 
 /** @throws SyncError STORE_CORRUPT unless the snapshot is the one that was stored with these marks. */
 export function checkSnapshot(snapshot: Uint8Array, stored: StoredMarks, where: string): Uint8Array {
-  if (snapshot.length !== stored.snapshotBytes || !same(shortHash(snapshot), stored.snapshotHash)) {
+  if (snapshot.length !== stored.snapshotBytes || !same(snapshotHash(snapshot), stored.snapshotHash)) {
     throw corrupt(where, 'has a snapshot that does not match its checksum')
   }
   return snapshot
@@ -94,12 +118,18 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   const head = { seq: readVarUint(from), tag: readVarString(from) }
   const snapshotBytes = readVarUint(from)
   const snapshotHash = readUint8Array(from, HASH_BYTES)
+  const digest = format < 3 ? null : readVarString(from)
+  const lost: LostRange[] = []
+  for (let left = format < 3 ? 0 : readVarUint(from); left > 0; left--) {
+    lost.push({ after: readVarUint(from), before: readVarUint(from) })
+  }
   const replicas: [ReplicaId, ReplicaMark][] = []
   for (let left = readVarUint(from); left > 0; left--) {
     const replica = replicaIdSchema.parse(readVarString(from))
     const counter = readVarUint(from)
-    const hlc = readVarString(from)
-    if (!isHlc(hlc)) throw corrupt(where, 'has marks of a commit without an HLC stamp')
+    const stamp = readVarString(from)
+    const hlc = stamp === '' ? null : stamp
+    if (hlc !== null && !isHlc(hlc)) throw corrupt(where, 'has marks of a commit without an HLC stamp')
     replicas.push([replica, { counter, hlc }])
   }
   const clients = new Map<ClientId, ClientMark>()
@@ -111,10 +141,25 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   }
   if (hasContent(from)) throw corrupt(where, 'has marks with something unknown behind them')
   return {
-    marks: new Marks({ epoch, domain, domainVersion, began, head, replicas: new Map(replicas), clients }),
+    marks: new Marks({
+      epoch,
+      domain,
+      domainVersion,
+      began,
+      head,
+      replicas: new Map(replicas),
+      clients,
+      lost,
+    }),
     snapshotBytes,
     snapshotHash,
+    digest,
   }
+}
+
+/** Of a snapshot's bytes; in a buffer of its own, which may go to another thread. */
+export function snapshotHash(snapshot: Uint8Array): Uint8Array {
+  return Uint8Array.from(shortHash(snapshot))
 }
 
 function shortHash(bytes: Uint8Array): Uint8Array {

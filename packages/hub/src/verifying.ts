@@ -1,13 +1,15 @@
 /**
  * Walking a whole namespace and saying what is wrong with it, instead of stopping at the first fault: the chain and its
- * hashes, each commit id once (invariant 5), and the checkpoint held against the log.
+ * hashes, each commit id once (invariant 5), and the checkpoint held against the log. What lies behind damage is read too.
  */
 import {
   commitName,
   limits,
   SyncError,
+  type ClientClocks,
   type Counter,
   type CrdtUpdates,
+  type Epoch,
   type HubStore,
   type Namespace,
   type ReplicaId,
@@ -15,10 +17,9 @@ import {
   type StoredRecord,
   type Tag,
 } from '@rejoin/core'
-import { checkClocks } from './checkpointing.ts'
-import { readCheckpoint } from './document.ts'
+import { readCheckpoint, updatesOf } from './document.ts'
 import { type Marks } from './marks.ts'
-import { decodeRecord, type LoggedCommit } from './record.ts'
+import { decodeRecord, type HealRecord, type LoggedCommit } from './record.ts'
 import { checkSnapshot } from './stored-marks.ts'
 
 export interface Fault {
@@ -63,15 +64,23 @@ async function verifyOnce(
   updates: CrdtUpdates,
   namespace: Namespace,
 ): Promise<VerifyReport | 'trimmed'> {
-  const range = (await store.heads([namespace])).get(namespace)
-  if (range === undefined) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
   const walk = new Walk(namespace)
-  await walk.checkpoint(store, updates)
+  const heads = await walk.guard(null, () => store.heads([namespace]))
+  const range = heads === null ? { floor: 0, head: 0 } : heads.get(namespace)
+  if (range === undefined) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
+  if (heads !== null) await walk.checkpoint(store, updates)
   let at: Seq = range.floor
-  for (let more = true; more;) {
-    const page = await walk.guard(null, () => store.readTail(namespace, at, pageLimit))
+  let probes = 0
+  for (let more = heads !== null; more;) {
+    const page = await walk.damage(() => store.readTail(namespace, at, pageLimit))
     if (page?.kind === 'gap') return 'trimmed'
-    if (page === null) break
+    if (page === null) {
+      // Right after `at` something is damaged or missing; where it goes on behind that is tried out, seq by seq.
+      at += 1
+      probes += 1
+      more = at < range.head && probes < probesMax
+      continue
+    }
     for (const record of page.records) at = walk.record(record, at)
     more = page.more && page.records.length > 0
   }
@@ -92,6 +101,9 @@ async function verifyOnce(
   }
 }
 
+/** Seqs at which a log that is damaged is tried: a jump after a restore is longer than any damage. */
+const probesMax = 10_000
+
 const pageLimit = { records: 1_000, bytes: limits.tailBytesMax }
 
 class Walk {
@@ -106,6 +118,12 @@ class Walk {
   #tag: Tag | null = null
   /** Last counter of each replica: as the checkpoint says, then as the log goes on. */
   readonly #counters = new Map<ReplicaId, Counter>()
+  /** Something before here could not be read, so nobody knows which counters were in it. */
+  #isBehindDamage = false
+  /** Of the record before. */
+  #epoch: Epoch | null = null
+  /** Key of the damaged value that was met last. */
+  #lastKey: string | null = null
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
@@ -120,8 +138,26 @@ class Walk {
       for (const [replica, { counter }] of marks.parts().replicas) this.#counters.set(replica, counter)
       const snapshot = checkSnapshot(await checkpoint.snapshot(), checkpoint.stored, checkpoint.where)
       this.parts.push(snapshot)
-      checkClocks(updates.clocks(snapshot), marks, this.#namespace)
+      if (!holdsClocks(updates.clocks(snapshot), marks))
+        this.fault(checkpoint.seq, 'the checkpoint does not hold the items that its marks name')
+      const { digest } = checkpoint.stored
+      if (digest !== null && digest !== updates.digest([snapshot]))
+        this.fault(checkpoint.seq, 'the content of the checkpoint is not the one of its digest')
     })
+  }
+
+  /** One read of the log. The same damaged value, met from several places, is one fault. */
+  async damage<T>(read: () => Promise<T>): Promise<T | null> {
+    try {
+      return await read()
+    } catch (error) {
+      if (!(error instanceof SyncError) || !isDamage(error)) throw error
+      if (error.path === null || error.path !== this.#lastKey) this.fault(null, error.message)
+      this.#lastKey = error.path
+      this.#isBehindDamage = true
+      this.#tag = null
+      return null
+    }
   }
 
   /** Returns where the next record continues. */
@@ -138,8 +174,11 @@ class Walk {
       if (seq === this.covered?.seq && tag !== this.covered.marks.head.tag)
         this.fault(seq, 'the checkpoint is of another history')
       if (record.kind === 'commits') for (const commit of record.commits) this.#commit(commit, seq)
+      if (record.kind === 'heal') this.#heal(record, seq, prev)
+      this.#epoch = record.epoch
     } catch (error) {
       this.#tag = null
+      this.#isBehindDamage = true
       this.fault(seq, messageOf(error))
     }
     return seq
@@ -154,8 +193,7 @@ class Walk {
     try {
       return await work()
     } catch (error) {
-      if (error instanceof SyncError && (error.code === 'STORE_UNAVAILABLE' || error.code === 'STORE_CLOSED'))
-        throw error
+      if (error instanceof SyncError && !isDamage(error)) throw error
       this.fault(seq, messageOf(error))
       return null
     }
@@ -170,10 +208,43 @@ class Walk {
       if (id.counter > mark) this.fault(seq, `the checkpoint does not know commit ${name}`)
       return
     }
-    if (prev !== mark) this.fault(seq, `commit ${name} follows ${prev}, but ${mark} came before it`)
+    if (prev !== mark && !this.#isBehindDamage)
+      this.fault(seq, `commit ${name} follows ${prev}, but ${mark} came before it`)
     this.#counters.set(id.replica, id.counter)
     if (update.length > 0) this.parts.push(update)
   }
+
+  #heal(record: HealRecord, seq: Seq, prev: Seq): void {
+    const { lost, healed } = record
+    if (lost !== null && (lost.after !== prev || lost.before > seq))
+      this.fault(
+        seq,
+        `it says that what lay between ${lost.after} and ${lost.before} is lost, and stands there`,
+      )
+    if (healed === null) return
+    const { replica, counter } = healed.id
+    const mark = this.#counters.get(replica) ?? 0
+    if (this.covered !== null && seq <= this.covered.seq) {
+      if (counter > mark) this.fault(seq, `the checkpoint does not know commit ${commitName(healed.id)}`)
+      return
+    }
+    const before = this.#epoch ?? this.covered?.marks.epoch ?? record.epoch
+    // A whole document of a later epoch takes the place of the one before it.
+    if (record.epoch > before) this.parts.length = 0
+    this.parts.push(...updatesOf(record))
+    this.#counters.set(replica, Math.max(counter, mark))
+  }
+}
+
+/** Whether a snapshot holds exactly the items that the marks name. */
+function holdsClocks(clocks: ClientClocks, marks: Marks): boolean {
+  const { clients } = marks.parts()
+  return clocks.size === clients.size && [...clients].every(([id, { clock }]) => clocks.get(id) === clock)
+}
+
+/** Everything else is a store that cannot be asked now. */
+function isDamage({ code }: SyncError): boolean {
+  return code !== 'STORE_UNAVAILABLE' && code !== 'STORE_CLOSED'
 }
 
 function messageOf(error: unknown): string {

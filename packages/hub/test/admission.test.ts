@@ -10,7 +10,7 @@ import { Author, Line, NAMESPACE, openWorld, settle } from './world.ts'
 async function bytesOf(store: HubStore): Promise<string> {
   const tail = await store.readTail(NAMESPACE, 0, { records: 1_000, bytes: Infinity })
   const { marks } = await openLog(store, yjsCrdt.updates, NAMESPACE)
-  const ofMarks = marks === null ? '' : Buffer.from(encodeMarks(marks, new Uint8Array())).toString('hex')
+  const ofMarks = marks === null ? '' : Buffer.from(encodeMarks(marks, new Uint8Array(), '')).toString('hex')
   return JSON.stringify({ tail, ofMarks })
 }
 

@@ -61,7 +61,9 @@ test('[3][5] a resend of what still waits for its append is acknowledged only wi
   store.release()
   await settle()
   expect(first.story).toMatch(/Ack:1@1 Tail@1\[own1\]$/)
-  expect(second.of('Ack')).toEqual([{ type: 'Ack', counter: 1, seq: 1, duplicate: true }])
+  expect(second.of('Ack')).toEqual([
+    { type: 'Ack', counter: 1, seq: 1, duplicate: true, durability: 'durable' },
+  ])
   expect(await idsIn(store)).toHaveLength(1)
 })
 

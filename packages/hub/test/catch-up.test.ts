@@ -168,13 +168,14 @@ test('[6][8] commits appended during a slow catch-up arrive once, in order, with
   expect(reader.story).toMatch(/CaughtUp@7:0 Tail@8\[8\]$/)
 })
 
-test('[6] a log that is trimmed during a catch-up is served on by a snapshot', async () => {
+test('[6] a log that another hub trims during a catch-up is served on by a snapshot', async () => {
   const store = new TurnStore()
-  const world = openWorld({ store, retention: { commits: 1 } })
+  const world = openWorld({ store })
+  const other = openWorld({ store, clock: world.clock, retention: { commits: 1 } })
   const { cursors } = await fill(world, 7)
   store.beforeTail = async () => {
     store.beforeTail = async () => {
-      await world.hub.checkpoint(NAMESPACE)
+      await other.hub.checkpoint(NAMESPACE)
     }
   }
   const reader = await join(world, at(cursors, 1))

@@ -44,17 +44,33 @@ const logRecords: fc.Arbitrary<LogRecord> = fc.oneof(
   }),
   fc.record({
     kind: fc.constant('rebuild' as const),
+    from: counters,
     epoch: counters,
     domain: fc.string(),
     digest: fc.string(),
   }),
+  fc.record({
+    kind: fc.constant('heal' as const),
+    epoch: counters,
+    domain: fc.string(),
+    lost: fc.option(fc.record({ after: fc.nat(), before: counters })),
+    healed: fc.option(
+      fc.record({
+        id: fc.record({ replica: replicas, counter: counters }),
+        domainVersion: fc.integer({ min: 1 }),
+        principal: fc.string({ unit: 'grapheme' }),
+        update: bytes,
+      }),
+    ),
+  }),
 )
+const times = fc.nat(Number.MAX_SAFE_INTEGER)
 
-test('a record reads as it was written, with the tags of its place', () => {
+test('a record reads as it was written, with the tags of its place and its time', () => {
   fc.assert(
-    fc.property(logRecords, tags, (record, prevTag) => {
-      const encoded = encodeRecord(prevTag, record)
-      expect(decodeRecord(encoded.bytes, 'it')).toEqual({ record, prevTag, tag: encoded.tag })
+    fc.property(logRecords, tags, times, (record, prevTag, at) => {
+      const encoded = encodeRecord(prevTag, record, at)
+      expect(decodeRecord(encoded.bytes, 'it')).toEqual({ record, prevTag, tag: encoded.tag, at })
     }),
   )
 })
@@ -62,7 +78,7 @@ test('a record reads as it was written, with the tags of its place', () => {
 test('[13] any changed or missing byte of a record is reported', () => {
   fc.assert(
     fc.property(logRecords, tags, fc.nat(), fc.integer({ min: 1, max: 255 }), (record, prevTag, at, flip) => {
-      const { bytes: whole } = encodeRecord(prevTag, record)
+      const { bytes: whole } = encodeRecord(prevTag, record, 1)
       const changed = whole.slice()
       const place = at % whole.length
       changed[place] = (changed[place] ?? 0) ^ flip
@@ -108,10 +124,16 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
           head: { seq: 9, tag },
           replicas: new Map(counterList.map(([replica, counter]) => [replica, { counter, hlc }])),
           clients: new Map(owned),
+          lost: [
+            { after: 2, before: 5 },
+            { after: 7, before: 12 },
+          ],
         })
-        const encoded = encodeMarks(marks, snapshot)
+        const digest = 'd'.repeat(64)
+        const encoded = encodeMarks(marks, snapshot, digest)
         const stored = decodeMarks(encoded, 'it')
-        expect(encodeMarks(stored.marks, snapshot)).toEqual(encoded)
+        expect(encodeMarks(stored.marks, snapshot, digest)).toEqual(encoded)
+        expect(stored.digest).toBe(digest)
         expect(stored.marks.parts()).toEqual(marks.parts())
         expect(checkSnapshot(snapshot, stored, 'it')).toBe(snapshot)
         encoded[at % encoded.length] = (encoded[at % encoded.length] ?? 0) ^ 1
@@ -124,7 +146,7 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
   )
 })
 
-/** The same marks in both formats; format 1 is what release 0.1 wrote. */
+/** The same marks in all formats; format 1 is what release 0.1 wrote, format 2 came before 0.2. */
 const markBytes = {
   1:
     '0107056e6f74657301ac02103031323334353637383961626364656603039058c6f2c0cb492c533b0a4d14ef7702164141414141414141' +
@@ -134,19 +156,69 @@ const markBytes = {
     '0207056e6f7465730301ac02103031323334353637383961626364656603039058c6f2c0cb492c533b0a4d14ef77021641414141414141' +
     '414141414141414141414141414141050e3030303030303030303030303030164242424242424242424242424242424242424242424182010e' +
     '3030303030303030303030303030020201008827090143bd9642cd0d8749e9c51c06a117364d',
+  3:
+    '0307056e6f7465730301ac02103031323334353637383961626364656603039058c6f2c0cb492c533b0a4d14ef77406162616261626162' +
+    '61626162616261626162616261626162616261626162616261626162616261626162616261626162616261626162616261626162616261' +
+    '62010509021641414141414141414141414141414141414141414141050e30303030303030303030303030301642424242424242424242' +
+    '42424242424242424242424182010e3030303030303030303030303030020201008827090132bb7b73e7adf23e2a49414e06828de8',
 }
 
-test('[13] marks of format 1 read as version 1 of the domain, those of format 2 as they say', () => {
-  const read = (format: 1 | 2) => decodeMarks(Buffer.from(markBytes[format], 'hex'), 'it').marks
-  expect(read(2).domainVersion).toBe(3)
-  expect(Buffer.from(encodeMarks(read(2), Uint8Array.of(1, 2, 3))).toString('hex')).toBe(markBytes[2])
-  expect(read(1).parts()).toEqual({ ...read(2).parts(), domainVersion: 1 })
+test('[13] marks of every format read: of 1 as version 1 of the domain, of 1 and 2 without a digest and losses', () => {
+  const read = (format: 1 | 2 | 3) => decodeMarks(Buffer.from(markBytes[format], 'hex'), 'it')
+  const newest = read(3)
+  expect(newest.digest).toBe('ab'.repeat(32))
+  expect(newest.marks.domainVersion).toBe(3)
+  expect(newest.marks.parts().lost).toEqual([{ after: 5, before: 9 }])
+  const again = encodeMarks(newest.marks, Uint8Array.of(1, 2, 3), 'ab'.repeat(32))
+  expect(Buffer.from(again).toString('hex')).toBe(markBytes[3])
+  const { lost: _, ...parts } = newest.marks.parts()
+  expect(read(2)).toMatchObject({ digest: null, snapshotHash: newest.snapshotHash })
+  expect(read(2).marks.parts()).toEqual({ ...parts, lost: [] })
+  expect(read(1).marks.parts()).toEqual({ ...parts, lost: [], domainVersion: 1 })
+})
+
+/** Records as release 0.1 wrote them: one of commits, one of a rebuild. */
+const recordBytes = {
+  commits:
+    '010000005d44d735ee0123456789abcdef110ae91db24dd65807056e6f7465730001164141414141414141414141414141414141414141' +
+    '414103020e2d2d2d326f382d2d2d4a587435510106616e796f6e651f5b7b2274797065223a22466f72676f7474656e222c226964223a22' +
+    '61227d5d03000102',
+  rebuild: '0100000015da9808030123456789abcdef8a4030dc4c8f33f708056e6f746573010c6f6620746865206669727374',
+}
+
+test('[13] records of format 1 read: without a time, and a rebuild ends the epoch right before its own', () => {
+  const read = (kind: 'commits' | 'rebuild') => decodeRecord(Buffer.from(recordBytes[kind], 'hex'), 'it')
+  const commit = {
+    id: { replica: replicaIdOf(new Uint8Array(16)), counter: 3 },
+    prev: 2,
+    hlc,
+    domainVersion: 1,
+    principal: 'anyone',
+    opsJson: '[{"type":"Forgotten","id":"a"}]',
+    update: Uint8Array.of(0, 1, 2),
+  }
+  const prevTag = '0123456789abcdef'
+  expect(read('commits')).toEqual({
+    record: { kind: 'commits', epoch: 7, domain: 'notes', commits: [commit] },
+    prevTag,
+    tag: '110ae91db24dd658',
+    at: null,
+  })
+  expect(read('rebuild')).toEqual({
+    record: { kind: 'rebuild', from: 7, epoch: 8, domain: 'notes', digest: 'of the first' },
+    prevTag,
+    tag: '8a4030dc4c8f33f7',
+    at: null,
+  })
+  const damaged = Buffer.from(recordBytes.rebuild, 'hex')
+  damaged[30] = 9
+  expect(() => decodeRecord(damaged, 'it')).toThrow(/it does not match its checksum/)
 })
 
 test('marks remember the newest version of the domain in any order of commits', () => {
   const marks = Marks.begin(1, 'notes')
   const versions = [2, 5, 3].map((domainVersion, i) => {
-    marks.fold(replicaIdOf(new Uint8Array(16)), { counter: i + 1, hlc, domainVersion }, null)
+    marks.fold(replicaIdOf(new Uint8Array(16)), { counter: i + 1, hlc, domainVersion }, [])
     return marks.clone().domainVersion
   })
   expect(versions).toEqual([2, 5, 5])
@@ -162,10 +234,11 @@ test('what a replica made without a base is known to be outlived by a rebuild, a
     head: { seq: 3, tag: '0'.repeat(16) },
     replicas: new Map([[ada, { counter: 1, hlc }]]),
     clients: new Map([[REBUILD_CLIENT_ID, { clock: 4, owner: null }]]),
+    lost: [],
   })
   expect(marks.outlived(ada)).toBe(true)
   expect(marks.outlived(bea)).toBe(false)
-  marks.fold(ada, { counter: 2, hlc, domainVersion: 1 }, { client: 5_000, clock: 0, length: 1 })
+  marks.fold(ada, { counter: 2, hlc, domainVersion: 1 }, [{ client: 5_000, clock: 0, length: 1 }])
   expect(marks.outlived(ada)).toBe(false)
 })
 
@@ -219,7 +292,7 @@ const damages: [string, (record: StoredRecord) => StoredRecord | null][] = [
       if (record.seq !== 3) return record
       return {
         ...record,
-        body: encodeRecord('0123456789abcdef', decodeRecord(record.body, 'it').record).bytes,
+        body: encodeRecord('0123456789abcdef', decodeRecord(record.body, 'it').record, 1).bytes,
       }
     },
   ],
@@ -264,7 +337,7 @@ test('[5] verifying reports a commit that is in the log twice', async () => {
   const { store } = world
   const head = (await store.heads([NAMESPACE])).get(NAMESPACE)?.head ?? 0
   const last = await lastRecord(store)
-  const again = encodeRecord(last.tag, last.record)
+  const again = encodeRecord(last.tag, last.record, 1)
   await store.append(NAMESPACE, head, again.bytes)
   const report = await verifyNamespace(store, yjsCrdt.updates, NAMESPACE)
   expect(report.faults.map(({ message }) => message)[0]).toMatch(/is in the log twice/)

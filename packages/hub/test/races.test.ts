@@ -15,6 +15,7 @@ import { MapHubStore, VirtualClock } from '@rejoin/testkit'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { anyone, inlineWork, type Hub } from '../src/index.ts'
 import { catchUp, type CatchUpOutlet, type CatchUpSnapshot, type CatchUpSource } from '../src/catch-up.ts'
+import { Healer } from '../src/healer.ts'
 import { readPage, type LogPage } from '../src/log.ts'
 import { HubCounts } from '../src/metrics.ts'
 import { decodeRecord, encodeRecord } from '../src/record.ts'
@@ -45,12 +46,19 @@ function openRoom(store: HubStore, clock: VirtualClock) {
   const nothing = (): void => {}
   const { updates } = yjsCrdt
   const parts = { store, clock, counts, log, updates, heavy: inlineWork(updates), signals: noSignals }
-  const room = new Room(NAMESPACE, { ...parts, grown: nothing, idle: nothing })
+  const room = new Room(NAMESPACE, { ...parts, grown: nothing, released: nothing, idle: nothing })
   const sessions: Session[] = []
+  const healer = new Healer(parts)
   const domains = new Map([[notes.name, notes]])
   const checkpoint = (): Promise<never> => Promise.reject(new Error('no checkpoint is needed here'))
   const accept: Hub['accept'] = (channel, principal) => {
-    const session = new Session(channel, principal, { ...parts, domains, room: () => room, checkpoint })
+    const session = new Session(channel, principal, {
+      ...parts,
+      domains,
+      healer,
+      room: () => room,
+      checkpoint,
+    })
     sessions.push(session)
     return session.run()
   }
@@ -89,7 +97,7 @@ test('[6] a log that was replaced by another of the same length is noticed by th
   const [only] = (await recordsOf(stores[0])).map(({ body }) => decodeRecord(body, 'it').record)
   if (only?.kind !== 'commits') throw new Error('one record of commits')
   const commits = only.commits.map((commit) => ({ ...commit, principal: 'somebody else' }))
-  await stores[1].append(NAMESPACE, 0, encodeRecord(ZERO_TAG, { ...only, commits }).bytes)
+  await stores[1].append(NAMESPACE, 0, encodeRecord(ZERO_TAG, { ...only, commits }, 1).bytes)
   let now: HubStore = stores[0]
   const store = new Proxy(stores[0] as HubStore, {
     get: (_, name) => {
@@ -118,8 +126,15 @@ test('[7] a tail stops before a rebuild: bytes of two epochs never travel togeth
   // The log again, with a rebuild in its middle.
   const log = new MapHubStore()
   const epoch = one.record.epoch + 1
-  const rebuild = encodeRecord(one.tag, { kind: 'rebuild', epoch, domain: 'notes', digest: 'of the first' })
-  const after = encodeRecord(rebuild.tag, { ...two.record, epoch })
+  const began = {
+    kind: 'rebuild',
+    from: one.record.epoch,
+    epoch,
+    domain: 'notes',
+    digest: 'of the first',
+  } as const
+  const rebuild = encodeRecord(one.tag, began, 1)
+  const after = encodeRecord(rebuild.tag, { ...two.record, epoch }, 1)
   for (const [seq, { body }] of (await recordsOf(store)).slice(0, 1).entries())
     await log.append(NAMESPACE, seq, body)
   await log.append(NAMESPACE, 1, rebuild.bytes)
@@ -129,7 +144,7 @@ test('[7] a tail stops before a rebuild: bytes of two epochs never travel togeth
   const rebuilt: Cursor = { epoch, seq: 2, tag: rebuild.tag }
   const source = new MovingSource(log, first, { epoch, seq: 3, tag: after.tag }, rebuilt)
   const sent: DownMessage[] = []
-  await catchUp(source, outletTo(sent), null, 'greeting')
+  await catchUp(source, outletTo(sent), newcomer, 'greeting')
   expect(sent.map((message) => [message.type, 'cursor' in message ? message.cursor : null])).toEqual([
     ['Welcome', null],
     ['Tail', first],
@@ -141,6 +156,13 @@ test('[7] a tail stops before a rebuild: bytes of two epochs never travel togeth
   ])
   expect(sent[2]).toMatchObject({ path: 'reset' })
 })
+
+const newcomer = {
+  cursor: null,
+  ackedCounter: 0,
+  holdsMore: false,
+  replica: new Author(new VirtualClock(1)).replica,
+}
 
 /** A log whose head moves on while its first page is read. */
 class MovingSource implements CatchUpSource {
@@ -166,6 +188,10 @@ class MovingSource implements CatchUpSource {
       checkpointSeq: null,
       tagAtCursor: null,
       rebuild: null,
+      began: 1,
+      mark: 0,
+      lost: [],
+      isBare: false,
     })
   }
 
@@ -186,7 +212,9 @@ class MovingSource implements CatchUpSource {
 
 function outletTo(sent: DownMessage[]): CatchUpOutlet {
   return {
-    offers: { delta: true, rebuild: true },
+    durability: 'durable',
+    offers: { delta: true, rebuild: true, heal: true, writes: true },
+    heal: () => Promise.resolve('left'),
     outlived: false,
     ready: () => Promise.resolve(),
     send: (message) => void sent.push(message),
@@ -241,12 +269,8 @@ test('[13] a rebuild of other content than the log holds is reported, and not co
   const last = (await recordsOf(store)).map(({ body }) => decodeRecord(body, 'it')).at(-1)
   if (last === undefined) throw new Error('the log is empty')
   const epoch = last.record.epoch + 1
-  const { bytes } = encodeRecord(last.tag, {
-    kind: 'rebuild',
-    epoch,
-    domain: 'notes',
-    digest: 'of something else',
-  })
+  const began = { kind: 'rebuild', from: last.record.epoch, epoch, domain: 'notes' } as const
+  const { bytes } = encodeRecord(last.tag, { ...began, digest: 'of something else' }, 1)
   await store.append(NAMESPACE, 2, bytes)
   const line = new Line(openWorld({ store, clock })).hello(new Author(clock))
   await settle()

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { limits, type Namespace } from '@rejoin/core'
 import { MapHubStore } from '@rejoin/testkit'
 import { anyone } from '../src/index.ts'
-import { Author, Line, NAMESPACE, openWorld, pass, settle, textsOf } from './world.ts'
+import { Author, Line, NAMESPACE, openWorld, presenceOf, pass, settle, textsOf } from './world.ts'
 
 test('a channel starts with Hello, and has only one', async () => {
   const world = openWorld()
@@ -63,12 +63,13 @@ test('presence reaches the others and those who come later, and is never logged'
     new Line(world).hello(new Author(world.clock)),
   ]
   await settle()
-  ada.channel.send({ type: 'Awareness', update: Uint8Array.of(1, 2, 3) })
+  const update = presenceOf(7, 1)
+  ada.channel.send({ type: 'Awareness', update })
   await settle()
   const late = new Line(world).hello(new Author(world.clock))
   await settle()
   expect(ada.of('Awareness')).toHaveLength(0)
-  expect(bea.of('Awareness')).toEqual([{ type: 'Awareness', update: Uint8Array.of(1, 2, 3) }])
+  expect(bea.of('Awareness')).toEqual([{ type: 'Awareness', update }])
   expect(late.of('Awareness')).toHaveLength(1)
   expect(await world.store.state(NAMESPACE)).toBe('unknown')
 })
@@ -178,7 +179,7 @@ test('what goes wrong in one session leaves the others served', async () => {
 })
 
 test('[14] a catch-up waits for whoever reads it, page by page', async () => {
-  const world = openWorld()
+  const world = openWorld({ retention: { bytes: Infinity } })
   const ada = new Author(world.clock)
   const line = new Line(world).hello(ada)
   await settle()

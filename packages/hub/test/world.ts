@@ -200,6 +200,8 @@ function storyOf(message: DownMessage): string {
       return `Snapshot@${message.cursor.seq}`
     case 'Rebuild':
       return `Rebuild@${message.cursor.seq}`
+    case 'HealWanted':
+      return 'HealWanted'
     case 'NewerDomain':
       return `NewerDomain:${message.domainVersion}`
     case 'Tail':
@@ -215,6 +217,11 @@ function storyOf(message: DownMessage): string {
     case 'Closing':
       return `Closing:${message.code}`
   }
+}
+
+/** What one client presents; null: it leaves. */
+export function presenceOf(client: number, clock: number, state: unknown = { at: clock }): Uint8Array {
+  return yjsCrdt.updates.encodePresence([{ client, clock, json: JSON.stringify(state) }])
 }
 
 /** Text of every note that these updates make. */

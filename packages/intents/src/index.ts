@@ -1,7 +1,22 @@
 /** The door of `@rejoin/intents`: the intents domain, ranking, learning, packs. */
 export { parseClinc } from './clinc.ts'
 export { APPENDED, IntentEdit, intents, NamespaceEdit, type IntentsOp, type IntentsTables } from './domain.ts'
-export { InputError } from './input-error.ts'
+export {
+  correctionSchema,
+  gatewayLimits,
+  snapshotRequestSchema,
+  syncRequestSchema,
+  type CorrectionRequest,
+  type QueryLog,
+  type SnapshotRequest,
+  type SyncRequest,
+} from './gateway-body.ts'
+export { correctionOps } from './gateway-correction.ts'
+export { GatewayDelta } from './gateway-delta.ts'
+export { exportOf, type GatewayExport } from './gateway-export.ts'
+export { opOfKind, type KindOp, type VersionedOp } from './gateway-ops.ts'
+export { InputError, parseInput } from './input-error.ts'
+export { parseJson } from './json-text.ts'
 export {
   correct,
   decay,

@@ -1,13 +1,14 @@
 /** Turns what a database throws into a `SyncError` of the store ports: LevelDB's own exceptions never leave. */
 import { SyncError, type ErrorCode } from '@rejoin/core'
 
-/** `doing` is what failed, for people, e.g. `the hub store could not write`. */
-export function storeError(error: unknown, doing: string): SyncError {
+/** `doing` is what failed, for people, e.g. `the hub store could not write`; `key` of the value, where it is one. */
+export function storeError(error: unknown, doing: string, key?: string): SyncError {
   if (error instanceof SyncError) return error
   const code = storeCode(error)
   const advice = advices[code]
   return new SyncError(code, `${doing} (${messageOf(error)})${advice === undefined ? '' : `: ${advice}`}`, {
     cause: error,
+    ...(key === undefined ? {} : { path: key }),
   })
 }
 
@@ -27,11 +28,15 @@ function storeCode(error: unknown): ErrorCode {
   }
   const codes = chain.map(codeOf)
   if (codes.includes('LEVEL_LOCKED')) return 'STORE_LOCKED'
-  if (codes.includes('LEVEL_CORRUPTION')) return 'STORE_CORRUPT'
+  if (codes.includes('LEVEL_CORRUPTION') || chain.some((each) => CUT_TABLE.test(messageOf(each))))
+    return 'STORE_CORRUPT'
   // With a cause it is a database that failed to open, and the cause says why.
   if (chain.length === 1 && CLOSED.has(codes[0] ?? '')) return 'STORE_CLOSED'
   return 'STORE_UNAVAILABLE'
 }
+
+/** What LevelDB says of a table that ends before what it should hold: it calls that an I/O error. */
+const CUT_TABLE = /\.(?:ldb|sst): Invalid argument/
 
 const CLOSED: ReadonlySet<string> = new Set([
   'LEVEL_DATABASE_NOT_OPEN',

@@ -1,5 +1,25 @@
 /** The door of `@rejoin/persistence-level/node`: data folders with LevelDB on disk. */
 export { openHubFolder, type HubFolder, type HubFolderOptions } from './folder/hub-folder.ts'
-export { openReplicaFolder, type ReplicaFolder, type ReplicaFolderOptions } from './folder/replica-folder.ts'
+export { type BackupOptions, type HubBackup } from './folder/hub-backup.ts'
+export { restoreHub, type RestoredHub, type RestoreOptions } from './folder/hub-restore.ts'
+export { examineHubFolder, type ExaminedHubFolder } from './folder/hub-examination.ts'
+export { type CopyProgress } from './folder/folder-copy.ts'
+export { planHubRepair, type FoundRecord, type HubFindings, type HubRepairPlan } from './hub/hub-findings.ts'
+export { type HubMending } from './hub/hub-mending.ts'
+export { examineReplicaFolder, type ExaminedReplicaFolder } from './folder/replica-examination.ts'
+export {
+  planReplicaRepair,
+  type ReplicaFault,
+  type ReplicaFindings,
+  type ReplicaPart,
+  type ReplicaRepairPlan,
+} from './replica/replica-findings.ts'
+export { folderKind } from './folder/folder-kind.ts'
+export {
+  openReplicaFolder,
+  type ReplicaFolder,
+  type ReplicaFolderFinding,
+  type ReplicaFolderOptions,
+} from './folder/replica-folder.ts'
 export { type DataFolderOptions, type FolderFinding } from './folder/data-folder.ts'
 export { type SyncPolicy } from './gate/sync-policy.ts'

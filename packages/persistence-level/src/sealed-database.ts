@@ -52,7 +52,7 @@ export class SealedDatabase {
 
   /** The value as it is there, unchecked. */
   async sealed(key: string): Promise<Uint8Array | null> {
-    return (await this.#read(() => this.#database.get<string, Uint8Array>(key, READ))) ?? null
+    return (await this.#read(() => this.#database.get<string, Uint8Array>(key, READ), key)) ?? null
   }
 
   /** Entries of a range in key order, each checked as it is read. */
@@ -62,13 +62,24 @@ export class SealedDatabase {
     }
   }
 
-  /** Entries of a range in key order, unchecked: for one who goes on after a damaged value. */
-  async *sealedEntries(range: KeyRange): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
+  /**
+   * Entries of a range in key order, unchecked: for one who goes on after a damaged value. A reader that takes long gives
+   * way to whoever must open the database anew: STORE_UNAVAILABLE.
+   */
+  async *sealedEntries(
+    range: KeyRange,
+    manner: 'stays' | 'gives way' = 'stays',
+  ): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
     const leave = await this.#call('could not be read', () => this.#gate.enter())
+    let last = range.gt ?? range.gte ?? 'the beginning'
     try {
-      yield* this.#database.iterator<string, Uint8Array>({ ...range, ...READ })
+      for await (const entry of this.#database.iterator<string, Uint8Array>({ ...range, ...READ })) {
+        last = entry[0]
+        yield entry
+        if (manner === 'gives way' && this.#gate.isWanted) throw this.#wanted()
+      }
     } catch (error) {
-      throw storeError(error, `${this.name} could not be read`)
+      throw storeError(error, `${this.name} could not be read after ${last}`)
     } finally {
       leave()
     }
@@ -79,11 +90,12 @@ export class SealedDatabase {
     return await this.#read(() => this.#database.keys<string>({ ...range, keyEncoding: 'utf8' }).all())
   }
 
+  async firstKey(range: KeyRange): Promise<string | null> {
+    return await this.#oneKey(range, false)
+  }
+
   async lastKey(range: KeyRange): Promise<string | null> {
-    const keys = await this.#read(() =>
-      this.#database.keys<string>({ ...range, keyEncoding: 'utf8', reverse: true, limit: 1 }).all(),
-    )
-    return keys[0] ?? null
+    return await this.#oneKey(range, true)
   }
 
   /** All changes or none, as durable as the gate says once it resolves. */
@@ -98,6 +110,13 @@ export class SealedDatabase {
   /** Deletes a range that nothing refers to any more; neither atomic nor synced. */
   async clear(range: KeyRange): Promise<void> {
     await this.#call('could not be written', () => this.#gate.clear(range))
+  }
+
+  #wanted(): SyncError {
+    return new SyncError(
+      'STORE_UNAVAILABLE',
+      `${this.name} is being opened anew after a failed write, and reading it was ended for that: try again`,
+    )
   }
 
   checkOpen(): void {
@@ -119,23 +138,34 @@ export class SealedDatabase {
     }
   }
 
-  async #read<T>(call: () => Promise<T>): Promise<T> {
-    return await this.#call('could not be read', async () => {
-      const leave = await this.#gate.enter()
-      try {
-        return await call()
-      } finally {
-        leave()
-      }
-    })
+  async #oneKey(range: KeyRange, reverse: boolean): Promise<string | null> {
+    const options = { ...range, keyEncoding: 'utf8', reverse, limit: 1 } as const
+    const keys = await this.#read(() => this.#database.keys<string>(options).all())
+    return keys[0] ?? null
   }
 
-  async #call<T>(doing: string, call: () => Promise<T>): Promise<T> {
+  async #read<T>(call: () => Promise<T>, key?: string): Promise<T> {
+    const doing = key === undefined ? 'could not be read' : `could not be read at ${key}`
+    return await this.#call(
+      doing,
+      async () => {
+        const leave = await this.#gate.enter()
+        try {
+          return await call()
+        } finally {
+          leave()
+        }
+      },
+      key,
+    )
+  }
+
+  async #call<T>(doing: string, call: () => Promise<T>, key?: string): Promise<T> {
     this.checkOpen()
     try {
       return await call()
     } catch (error) {
-      throw storeError(error, `${this.name} ${doing}`)
+      throw storeError(error, `${this.name} ${doing}`, key)
     }
   }
 }

@@ -5,11 +5,13 @@
  *
  * Layout, the same in every format: format (1 byte), length of the body (4, big-endian), checksum (4), body.
  */
-import { sha256 } from '@noble/hashes/sha2.js'
 import { SyncError } from '@rejoin/core'
+import { sha256 } from '#sha256'
 
-/** Format of everything this package writes; a newer one is refused with FORMAT_TOO_NEW. */
+/** Format of everything this package writes, but for what says something that its first release must not overlook. */
 export const FORMAT = 1
+/** Of a replica's meta record, where it has had another identity before. */
+export const FORMAT_OF_COPIES = 2
 
 const LENGTH_AT = 1
 const CHECKSUM_AT = 5
@@ -18,9 +20,9 @@ const BODY_AT = 9
 const utf8 = new TextEncoder()
 
 /** A copy of `body`, sealed for `key`. */
-export function seal(key: string, body: Uint8Array): Uint8Array {
+export function seal(key: string, body: Uint8Array, format: number = FORMAT): Uint8Array {
   const sealed = new Uint8Array(BODY_AT + body.length)
-  sealed[0] = FORMAT
+  sealed[0] = format
   viewOf(sealed).setUint32(LENGTH_AT, body.length)
   sealed.set(body, BODY_AT)
   viewOf(sealed).setUint32(CHECKSUM_AT, checksum(key, sealed))
@@ -40,10 +42,11 @@ export function unseal(key: string, sealed: Uint8Array): Uint8Array {
   if (checksumOf(sealed) !== checksum(key, sealed)) throw corrupt(key, 'does not match its checksum')
   // Asked last: a format byte that was flipped is damage, not the future.
   const format = sealed[0] ?? 0
-  if (format > FORMAT) {
+  const newest = key.startsWith('replica!meta!') ? FORMAT_OF_COPIES : FORMAT
+  if (format > newest) {
     throw new SyncError(
       'FORMAT_TOO_NEW',
-      `${key} is written in format ${format}, this version reads up to ${FORMAT}: use a newer Rejoin`,
+      `${key} is written in format ${format}, this version reads up to ${newest}: use a newer Rejoin`,
     )
   }
   if (format < 1) throw corrupt(key, `names format ${format}, which never was`)
@@ -79,12 +82,7 @@ export function tooShort(key: string, name: string, batches: number, batchesMin:
 
 // The key is part of it: a whole value that turns up under another key is damage as well.
 function checksum(key: string, sealed: Uint8Array): number {
-  const hash = sha256
-    .create()
-    .update(utf8.encode(key))
-    .update(sealed.subarray(0, CHECKSUM_AT))
-    .update(sealed.subarray(BODY_AT))
-    .digest()
+  const hash = sha256(utf8.encode(key), sealed.subarray(0, CHECKSUM_AT), sealed.subarray(BODY_AT))
   return viewOf(hash).getUint32(0)
 }
 

@@ -1,6 +1,7 @@
 /**
  * A process of its own, on the small disk named on the command line: fills a hub folder until it is refused, and prints
- * what it saw as one line of JSON. `size` limits the size of files instead.
+ * what it saw as one line of JSON. `size` limits the size of files instead; `read-only` lays a mount over the folder that
+ * lets no file be made or opened for writing.
  */
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -19,6 +20,10 @@ await writeFile(filler, randomBytes(4 * 1024 * 1024))
 const first = await openHubFolder(path, options)
 await first.store.append('support', 0, randomBytes(10_000))
 if (mode === 'size') limitFiles('300000:unlimited')
+if (mode === 'read-only') {
+  mount('--bind', path, path)
+  mount('-o', 'remount,bind,ro', path)
+}
 const head = await fill(first.store, 1)
 saw['refusedWith'] = await codeOf(first.store.append('support', head, new Uint8Array(1)))
 saw['readsAllWhileFull'] = (await countOf(first.store)) === head
@@ -30,7 +35,8 @@ if (mode === 'disk') {
   const refilled = await fill(last.store, await countOf(last.store))
   saw['refusedAgainWith'] = await codeOf(last.store.append('support', refilled, new Uint8Array(1)))
   await rm(filler)
-} else limitFiles('unlimited')
+} else if (mode === 'size') limitFiles('unlimited')
+else if (spawnSync('umount', [path]).status !== 0) throw new Error('umount failed')
 const before = await countOf(last.store)
 // The batch that failed may have been written, and shows after reopening.
 const result = await last.store.append('support', before, new Uint8Array(1))
@@ -63,6 +69,10 @@ async function codeOf(call: Promise<unknown>): Promise<string | null> {
   } catch (error) {
     return error instanceof SyncError ? error.code : String(error)
   }
+}
+
+function mount(...args: readonly string[]): void {
+  if (spawnSync('mount', args).status !== 0) throw new Error('mount failed')
 }
 
 function limitFiles(fsize: string): void {

@@ -28,6 +28,21 @@ test.runIf(hasSmallDisks)('[3] a hub on a full disk of 16 MB reads, refuses, ope
   }),
 )
 
+test.runIf(hasSmallDisks)('[3] a hub whose folder becomes read-only reads, refuses, and goes on', () =>
+  withFolder(async (path) => {
+    const flags = ['--conditions=@rejoin/source', '--import', 'tsx']
+    const args = ['-rm', process.execPath, ...flags, script, path, 'read-only']
+    const { stdout } = await run('unshare', args, { timeout: 50_000 })
+    expect(JSON.parse(stdout)).toEqual({
+      refusedWith: 'STORE_UNAVAILABLE',
+      readsAllWhileFull: true,
+      writesOnceThereIsRoom: true,
+      keepsAll: true,
+      found: { isClosedInOrder: true, batchesLost: 0 },
+    })
+  }),
+)
+
 test.runIf(hasLimits)('[3] a hub that met a limit of file sizes reads, refuses, and goes on', () =>
   withFolder(async (path) => {
     const args = ['--conditions=@rejoin/source', '--import', 'tsx', script, path, 'size']

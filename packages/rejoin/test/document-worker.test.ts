@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
 import { HlcClock, planWrites } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
+import { inlineWork } from '@rejoin/hub'
 import { VirtualClock } from '@rejoin/testkit'
 import { intents, openClient, startHub, type Replica } from 'rejoin'
 import { DocumentWorker, type DocumentWorkerOptions } from '../src/wiring/document-worker.ts'
@@ -69,14 +70,16 @@ test('does what is done without it, in one thread that is started when it is nee
   const parts = partsOf(30)
   const before = parts.map((part) => Buffer.from(part).toString('hex'))
   expect(threads).toHaveLength(0)
-  const [snapshot, rebuilt, digest] = await Promise.all([
+  const [snapshot, rebuilt, digest, content] = await Promise.all([
     worker.compact(parts),
     worker.rebuild(parts),
     worker.digest(parts),
+    worker.read(updates.compact(parts)),
   ])
   expect(snapshot).toEqual(updates.compact(parts))
   expect(rebuilt).toEqual(updates.rebuild(parts))
   expect(digest).toBe(updates.digest(parts))
+  expect(content).toEqual(await inlineWork(updates).read(snapshot))
   // They stay the caller's.
   expect(parts.map((part) => Buffer.from(part).toString('hex'))).toEqual(before)
   expect(await worker.compact([])).toEqual(updates.compact([]))

@@ -4,7 +4,6 @@
  * since only `CaughtUp` tells whether what it holds under our id was made here. Anything else goes in as it comes.
  */
 import {
-  limits,
   SyncError,
   type CaughtUp,
   type Rebuild,
@@ -13,7 +12,7 @@ import {
   type Tail,
   type Welcome,
 } from '@rejoin/core'
-import { broughtNothing, type Brought } from './inbound.ts'
+import { broughtNothing, sumOf, type Brought } from './brought.ts'
 import { rebuildBase } from './rebuilding.ts'
 import { ResetBuffer } from './reset-buffer.ts'
 import type { SessionParts } from './session-parts.ts'
@@ -24,7 +23,7 @@ export class CatchUp {
   #reset: ResetBuffer | null = null
   /** The hub leaves it to us to make the document of the new epoch. */
   #isOurs = false
-  /** The snapshot that this catch-up brought, and the tails after it. */
+  /** The snapshot that this catch-up brought, or a tail that tells too little alone, and the tails after it. */
   #merge: ResetBuffer | null = null
 
   constructor(parts: SessionParts) {
@@ -59,17 +58,18 @@ export class CatchUp {
     this.#reset?.take(message)
   }
 
-  /** @throws SyncError STORE_UNAVAILABLE, MESSAGE_TOO_LARGE. */
+  /** @throws SyncError STORE_…, MESSAGE_TOO_LARGE. */
   snapshot(message: Snapshot): void {
     this.#checkRoom()
     if (this.#reset === null) this.#merge ??= new ResetBuffer()
     this.#gathered?.take(message)
   }
 
-  /** @throws SyncError STORE_UNAVAILABLE, MESSAGE_TOO_LARGE, or what `Inbound.checkTail` and `Inbound.tail` throw. */
+  /** @throws SyncError STORE_…, MESSAGE_TOO_LARGE, or what `Inbound.checkTail` and `Inbound.tail` throw. */
   tail(tail: Tail): Brought {
     this.#checkRoom()
     this.#parts.inbound.checkTail(tail, this.#isOver)
+    if (this.#gathered === null && this.#parts.inbound.hasUntold(tail)) this.#merge = new ResetBuffer()
     if (this.#gathered === null) return this.#parts.inbound.tail(tail)
     this.#gathered.take(tail)
     return broughtNothing
@@ -87,6 +87,11 @@ export class CatchUp {
     }
     const { cursor } = reset.rebuild
     reset.take({ type: 'Snapshot', cursor, snapshot: await rebuildBase(this.#parts, reset.rebuild) })
+  }
+
+  /** Whether what came to be merged lacks what we have: then it may not be taken. @throws SyncError HISTORY_DIVERGED */
+  async isShort(): Promise<boolean> {
+    return this.#merge !== null && (await this.#parts.healing.isShort(this.#merge))
   }
 
   /**
@@ -113,21 +118,12 @@ export class CatchUp {
     const snapshot = merge?.snapshot ?? null
     if (snapshot !== null) inbound.snapshot(snapshot)
     const tails = merge?.tails.map((tail) => inbound.tail(tail)) ?? []
-    return sumOf([...tails, inbound.caughtUp(message, snapshot?.snapshot ?? null)])
+    return sumOf([...tails, inbound.caughtUp(message, merge)])
   }
 
-  /** While the store fails, what arrives waits in memory: up to the size of one message. */
+  /** While the store fails, what arrives waits in memory, up to a bound: the hub is asked again later. */
   #checkRoom(): void {
-    if (this.#parts.writes.bytes <= limits.messageDownBytesMax) return
-    const why = 'too much waits for the store; the hub is asked again when it has recovered'
-    throw new SyncError('STORE_UNAVAILABLE', why)
-  }
-}
-
-function sumOf(parts: readonly Brought[]): Brought {
-  return {
-    pulled: parts.reduce((sum, { pulled }) => sum + pulled, 0),
-    applied: parts.reduce((sum, { applied }) => sum + applied, 0),
-    mustRebuild: parts.some(({ mustRebuild }) => mustRebuild),
+    const full = this.#parts.writes.fullFor('others')
+    if (full !== null) throw full
   }
 }

@@ -70,6 +70,8 @@ export class Committing {
       const why = `${memory.outbox.size} commits of ${namespace} wait for the hub: reconnect before applying more`
       throw new SyncError('OUTBOX_FULL', why)
     }
+    const full = writes.fullFor('here')
+    if (full !== null) throw full
     const ops = canonicalOps(domain, input)
     const hlc = this.nextHlc()
     // What comes back under a row that somebody else removed meanwhile is an orphan, which can be restored or dropped.
@@ -122,7 +124,7 @@ export class Committing {
       steps,
       () => {
         if (leaves) sent.note(counter)
-        memory.outbox.markSaved([commit])
+        memory.outbox.markSaved([commit], writes.durability)
       },
       (error) => receipt.saved.reject(error),
     )

@@ -11,6 +11,7 @@ import {
   type Dial,
   type ReplicaChannel,
 } from '@rejoin/core'
+import { Healing } from './healing.ts'
 import { endOfError, left, type SessionEnd } from './session-end.ts'
 import type { SessionParts, Tally } from './session-parts.ts'
 import { SyncSession } from './sync-session.ts'
@@ -24,8 +25,8 @@ export class Exchange {
   /** Of the channels before the present one. */
   #billBefore: Bill = { bytesUp: 0, bytesDown: 0 }
 
-  constructor(parts: SessionParts) {
-    this.#parts = parts
+  constructor(parts: Omit<SessionParts, 'healing'>) {
+    this.#parts = { ...parts, healing: new Healing(parts) }
     this.tally = parts.tally
   }
 
@@ -80,7 +81,8 @@ export class Exchange {
     await writes.flush().catch(() => {})
     const end = await this.#hold(dial, goal, signal)
     const cut = signal.aborted
-    if (end.kind !== 'done' && !cut) connection.noteFailure(end.error)
+    if ('error' in end && !cut) connection.noteFailure(end.error)
+    if (end.kind === 'refused') this.#parts.healing.over()
     writes.add([{ kind: 'notes', notes: connection.notes }])
     connection.on(end.kind === 'refused' && !cut ? 'refused' : 'disconnected')
     return end

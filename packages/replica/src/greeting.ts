@@ -3,18 +3,24 @@ import { type Hello, type SyncError, type SyncNotes } from '@rejoin/core'
 import { tooNew } from './memory.ts'
 import type { SessionParts } from './session-parts.ts'
 
-export function helloOf({ memory, domain, namespace, connection }: SessionParts): Hello {
+export function helloOf({ memory, domain, namespace, connection, healing }: SessionParts): Hello {
   return {
     type: 'Hello',
     namespace,
     domain: domain.name,
     domainVersion: domain.version,
-    replica: memory.replica,
+    replica: memory.speaker,
     cursor: memory.cursor,
     // Only what a hub has said: the mark in memory may be a guess, and would be taken for proof of lost history.
-    ackedCounter: connection.notes.ackedCounter,
+    ackedCounter: memory.speaker === memory.replica ? connection.notes.ackedCounter : 0,
     // Who holds other content than the hub makes nothing of its own: it asks for a reset.
-    capabilities: connection.awaitsMending ? ['delta', 'newer'] : ['delta', 'rebuild', 'newer'],
+    capabilities: [
+      'delta',
+      ...(connection.awaitsMending ? [] : ['rebuild']),
+      'newer',
+      'heal',
+      ...(healing.saysMore() ? ['more'] : []),
+    ],
   }
 }
 

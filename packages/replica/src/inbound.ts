@@ -19,30 +19,18 @@ import {
   type Tail,
   type TailCommit,
 } from '@rejoin/core'
+import { broughtNothing, type Brought } from './brought.ts'
 import type { ChangeFeed } from './change-feed.ts'
 import type { Folding } from './folding.ts'
-import { areIn } from './inclusion.ts'
-import { freshClientId, newestVersion, tooNew, type ReplicaMemory } from './memory.ts'
+import { freshWriter, newestVersion, tooNew, type ReplicaMemory } from './memory.ts'
+import type { Mark } from './outbox.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
 import type { ResetBuffer } from './reset-buffer.ts'
+import { noteInLog, planSettlement, rejectedPassed } from './settlement.ts'
+import { ownEntry } from './speaker.ts'
 import type { Connection } from './status.ts'
 import { checkMark, checkOwn, isUntold, sameBytes } from './twin.ts'
-
-/** What a message brought, for the report of an exchange. */
-export interface Brought {
-  /** Commits received. */
-  readonly pulled: number
-  /** Commits of others that are new here. */
-  readonly applied: number
-  /**
-   * Whether the log holds one of our commits with other bytes than ours (a push of a dead connection that arrived late,
-   * after we had recommitted): then our document has content that nobody else has, and must be rebuilt.
-   */
-  readonly mustRebuild: boolean
-}
-
-export const broughtNothing: Brought = { pulled: 0, applied: 0, mustRebuild: false }
 
 export class Inbound {
   readonly #memory: ReplicaMemory
@@ -83,10 +71,14 @@ export class Inbound {
     const memory = this.#memory
     for (const commit of commits) {
       checkOwn(memory, this.#crdt, commit)
-      const own = commit.replica === memory.replica ? memory.outbox.get(commit.counter) : undefined
-      if (!isLive || own === undefined || !isUntold(this.#crdt, own, commit.update)) continue
+      if (!isLive || !this.#isUntold(commit)) continue
       throw unexpected(`the log holds commit ${commit.counter} with other bytes that do not tell their stamp`)
     }
+  }
+
+  /** Whether only `CaughtUp` can tell whose commit something in the tail is: then it is taken with that. */
+  hasUntold({ commits }: Tail): boolean {
+    return commits.some((commit) => this.#isUntold(commit))
   }
 
   /** @throws SyncError REPLICA_TAKEN: then nothing of the catch-up that this ends may be taken. */
@@ -114,7 +106,7 @@ export class Inbound {
     let applied = 0
     let mustRebuild = false
     for (const { replica, counter, update } of commits) {
-      const own = replica === memory.replica ? memory.outbox.get(counter) : undefined
+      const own = ownEntry(memory, { replica, counter })
       const bytes = update ?? own?.commit.update
       if (bytes === undefined) {
         throw unexpected(
@@ -134,7 +126,7 @@ export class Inbound {
     this.#settle(settled)
     const remote: ReplicaStep = { kind: 'remote', updates, settled, cursor, hlc: memory.hlc.last }
     this.#advance(cursor, [remote, ...this.#accepted(commits)])
-    return { pulled: commits.length, applied, mustRebuild }
+    return { pulled: commits.length, applied, mustRebuild, passed: [] }
   }
 
   /** Merges: pending commits stay (invariant 10). */
@@ -146,46 +138,50 @@ export class Inbound {
     this.#advance(cursor, [{ kind: 'snapshot', snapshot, cursor, hlc: this.#memory.hlc.last }])
   }
 
-  /**
-   * Settle first: what is at or below the hub's mark is in its log, and so in what was just received.
-   * @param snapshot the snapshot of this catch-up, if it had one: commits that came in it were not seen one by one.
-   */
-  caughtUp({ cursor, ackedCounter }: CaughtUp, snapshot: Uint8Array | null): Brought {
+  /** Settle first. @param gathered the snapshot of this catch-up, if it had one, and tails that came to be taken with it. */
+  caughtUp(message: CaughtUp, gathered: ResetBuffer | null): Brought {
     const memory = this.#memory
-    memory.outbox.unmarkAbove(ackedCounter)
+    const { cursor } = message
     if (cursor !== null) this.#checkEpoch(cursor)
-    const settled = memory.outbox.countersUpTo(ackedCounter)
-    const updates = settled.flatMap((counter) => memory.outbox.get(counter)?.commit.update ?? [])
-    const mustRebuild = !areIn(this.#crdt, snapshot, updates)
+    const { mark, settled, passed, mustRebuild } = planSettlement(
+      memory,
+      this.#connection,
+      this.#crdt,
+      message,
+      gathered,
+    )
+    memory.outbox.unmarkAbove(mark.counter)
     this.#settle(settled)
-    memory.ackedCounter = ackedCounter
-    this.#connection.noteMark(ackedCounter)
-    const mended = memory.outbox.mendPrev(ackedCounter)
+    this.#noteMark(mark)
+    const mended = memory.outbox.mendPrev(mark)
     const moves = cursor !== null && !isCovered(memory.applied, cursor)
     const steps: ReplicaStep[] = []
-    if (settled.length > 0) steps.push({ kind: 'settle', upTo: ackedCounter })
-    if (mended) steps.push(this.#outboxAsItIs())
+    if (settled.length > 0 && passed.length === 0) steps.push({ kind: 'settle', upTo: mark.counter })
+    if (mended || (settled.length > 0 && passed.length > 0)) steps.push(this.#outboxAsItIs())
     if (moves) steps.push({ kind: 'remote', updates: [], settled: [], cursor, hlc: memory.hlc.last })
     if (steps.length > 0) this.#advance(moves ? cursor : memory.applied, steps)
-    return { ...broughtNothing, mustRebuild }
+    return { ...broughtNothing, mustRebuild, passed }
   }
 
   /** A document of another epoch: settle, then recommit what is uncommitted onto it, all at once (invariant 9). */
-  reset(document: ResetBuffer, { cursor, ackedCounter }: CaughtUp): Brought {
+  reset(document: ResetBuffer, message: CaughtUp): Brought {
     const memory = this.#memory
+    const { cursor } = message
     if (cursor === null) throw unexpected('a reset ended without a cursor')
     const { commits, updates } = document
     const snapshot = document.snapshot?.snapshot ?? null
     const base = snapshot === null ? updates : [snapshot, ...updates]
-    memory.outbox.unmarkAbove(ackedCounter)
-    const rest = memory.outbox.entries().filter(({ commit }) => commit.id.counter > ackedCounter)
-    const clientId = freshClientId(this.#clock, memory.document.clientId)
-    const anew = recommit(this.#crdt, this.#domain, clientId, base, rest, ackedCounter)
-    const { outbox, failed } = anew
-    this.#settle(memory.outbox.countersUpTo(ackedCounter))
-    memory.ackedCounter = ackedCounter
-    this.#connection.noteMark(ackedCounter)
-    this.#replaceOutbox(outbox, failed)
+    const { mark, settled, passed } = planSettlement(memory, this.#connection, this.#crdt, message, document)
+    memory.outbox.unmarkAbove(mark.counter)
+    const rest = memory.outbox.entries().filter(({ commit }) => commit.id.counter > mark.counter)
+    const writer = freshWriter(this.#clock, memory)
+    const { clientId } = writer
+    const anew = recommit(this.#crdt, this.#domain, writer, base, rest, mark)
+    const { outbox } = anew
+    const rejected = [...anew.failed, ...passed.flatMap((counter) => rejectedPassed(memory, counter))]
+    this.#settle(settled)
+    this.#noteMark(mark)
+    this.#replaceOutbox(outbox, rejected)
     this.#feed.swap(anew.document)
     const steps: ReplicaStep[] = [
       {
@@ -198,10 +194,10 @@ export class Inbound {
         hlc: memory.hlc.last,
       },
     ]
-    if (failed.length > 0) steps.push({ kind: 'recommit', clientId, outbox, rejected: failed })
+    if (rejected.length > 0) steps.push({ kind: 'recommit', clientId, outbox, rejected })
     this.#advance(cursor, [...steps, ...this.#accepted(commits)], outbox)
     const applied = commits.filter(({ replica }) => replica !== memory.replica).length
-    return { pulled: commits.length, applied, mustRebuild: false }
+    return { ...broughtNothing, pulled: commits.length, applied }
   }
 
   /**
@@ -212,22 +208,15 @@ export class Inbound {
     const memory = this.#memory
     const out = new Set(refused.map(({ commit }) => commit.id.counter))
     const entries = memory.outbox.entries()
-    const clientId = freshClientId(this.#clock, memory.document.clientId)
-    const mark = memory.ackedCounter
-    const { document, outbox, failed } = recommit(
-      this.#crdt,
-      this.#domain,
-      clientId,
-      base,
-      entries,
-      mark,
-      out,
-    )
+    const writer = freshWriter(this.#clock, memory)
+    const { clientId } = writer
+    const anew = recommit(this.#crdt, this.#domain, writer, base, entries, memory.mark, out)
+    const { document, outbox, failed } = anew
     const rejected = [...refused, ...failed]
     this.#replaceOutbox(outbox, rejected)
     this.#feed.swap(document)
     this.#writes.add([{ kind: 'recommit', clientId, outbox, rejected }], () => {
-      memory.outbox.markSaved(outbox)
+      memory.outbox.markSaved(outbox, this.#writes.durability)
       this.#connection.changed()
     })
     this.#tell()
@@ -249,19 +238,31 @@ export class Inbound {
 
   /** A late push of a dead connection may bring into the log what was refused meanwhile: then it is rejected no longer. */
   #accepted(commits: readonly TailCommit[]): readonly ReplicaStep[] {
-    const { replica, rejected } = this.#memory
-    return commits.flatMap((commit): readonly ReplicaStep[] => {
-      if (commit.replica !== replica || !rejected.delete(commit.counter)) return []
-      return [{ kind: 'discard', counter: commit.counter }]
+    const { rejected } = this.#memory
+    return commits.flatMap(({ replica, counter }): readonly ReplicaStep[] => {
+      if (rejected.get(counter)?.commit.id.replica !== replica) return []
+      rejected.delete(counter)
+      return [{ kind: 'discard', counter }]
     })
   }
 
   #settle(counters: readonly Counter[]): void {
+    // What the hub said when it greeted us: the `Ack` of each may have been lost.
+    const as = this.#connection.acked ?? 'applied'
     for (const counter of counters) {
-      this.#memory.outbox.settle(counter)
-      this.#memory.noteAcked(counter)
-      this.#connection.noteMark(counter)
+      const id = this.#memory.outbox.settle(counter, as)
+      if (id !== null) noteInLog(this.#memory, this.#connection, id)
     }
+  }
+
+  #noteMark(mark: Mark): void {
+    this.#memory.mark = mark
+    if (mark.replica === this.#memory.replica) this.#connection.setMark(mark.counter)
+  }
+
+  #isUntold(commit: TailCommit): boolean {
+    const own = ownEntry(this.#memory, commit)
+    return own !== undefined && isUntold(this.#crdt, own, commit.update)
   }
 
   #replaceOutbox(outbox: readonly Commit[], rejected: readonly RejectedCommit[]): void {
@@ -276,7 +277,7 @@ export class Inbound {
     memory.applied = applied
     this.#writes.add(steps, () => {
       memory.cursor = applied
-      memory.outbox.markSaved(saved)
+      memory.outbox.markSaved(saved, this.#writes.durability)
       this.#folding.recorded(steps)
       this.#connection.changed()
     })

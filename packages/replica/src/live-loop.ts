@@ -70,7 +70,7 @@ export class LiveLoop {
       if (stop.signal.aborted) break
       const renewed = this.#renewing && end.kind === 'done'
       this.#renewing = false
-      if (renewed) continue
+      if (renewed || end.kind === 'spoken') continue
       this.#ends.tell(end)
       if (end.kind === 'refused') return
       await this.#wait(end, backoff, stop.signal)
@@ -84,9 +84,9 @@ export class LiveLoop {
 
   /** A one-shot transport that did its work is asked again every `limits.reconnectMsMax`. */
   async #wait(end: SessionEnd, backoff: Backoff, stop: AbortSignal): Promise<void> {
-    if (stop.aborted || end.kind === 'refused') return
+    if (stop.aborted || end.kind === 'refused' || end.kind === 'spoken') return
     const polls = end.kind === 'done' && end.refusal === null
-    const ms = polls ? limits.reconnectMsMax : backoff.next(end.waitMs)
+    const ms = polls ? limits.reconnectMsMax : backoff.next(end.kind === 'asked' ? null : end.waitMs)
     this.#waiting = new AbortController()
     await this.#clock.sleep(ms, AbortSignal.any([stop, this.#waiting.signal]))
     this.#waiting = null

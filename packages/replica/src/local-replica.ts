@@ -1,5 +1,6 @@
 /** A replica at work: checks and carries out ops here, and leaves the rest to the parts it is made of. */
 import {
+  asSyncError,
   listConflicts,
   readTables,
   SyncError,
@@ -24,10 +25,12 @@ import {
 import type { ChangeFeed } from './change-feed.ts'
 import { areBuiltIn, restoredOps } from './change-ops.ts'
 import { Committing } from './committing.ts'
+import { toldElsewhere } from './deferred.ts'
 import type { Exchange } from './exchange.ts'
+import type { Folding } from './folding.ts'
 import { checkListener, listOf } from './input.ts'
 import type { LiveLoop } from './live-loop.ts'
-import { isTooNew, knownRegistersOf, registersOf, tooNew, type ReplicaMemory } from './memory.ts'
+import { knownRegistersOf, registersOf, tooNew, type ReplicaMemory } from './memory.ts'
 import { outboxCommit, type OutboxCommit } from './outbox.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { unchangedReceipt, type Receipt } from './receipt.ts'
@@ -35,9 +38,11 @@ import type { Replica } from './replica.ts'
 import { resolutionOp, type Resolution } from './resolution.ts'
 import type { SentMark } from './sent-mark.ts'
 import type { Connection, ReplicaStatus } from './status.ts'
+import { StatusView } from './status-view.ts'
 import { onOpsOf, subscribeOf, type OnOps, type Subscribe } from './subscribers.ts'
 import type { SyncOnce, SyncReport } from './sync-once.ts'
 import type { UndoWay } from './undo.ts'
+import { unsavedCommits, unsavedError } from './unsaved.ts'
 import { withdraw } from './withdrawal.ts'
 
 export interface ReplicaParts<D extends AnyDomain> {
@@ -49,6 +54,7 @@ export interface ReplicaParts<D extends AnyDomain> {
   readonly crdt: Crdt
   readonly memory: ReplicaMemory
   readonly writes: PendingWrites
+  readonly folding: Folding
   readonly feed: ChangeFeed
   readonly connection: Connection
   readonly sent: SentMark
@@ -67,6 +73,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   readonly subscribe: Subscribe<D>
   readonly onOps: OnOps<D>
   readonly #committing: Committing
+  readonly #view: StatusView
   #closed: Promise<void> | null = null
 
   constructor(parts: ReplicaParts<D>) {
@@ -77,6 +84,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     this.subscribe = subscribeOf(parts.domain, parts.feed, this.#known)
     this.onOps = onOpsOf(parts.domain, parts.feed)
     this.#committing = new Committing(parts)
+    this.#view = new StatusView(parts, this.#known)
   }
 
   get id(): ReplicaId {
@@ -119,28 +127,12 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   }
 
   get status(): ReplicaStatus {
-    const { memory, writes, connection } = this.#parts
-    const { domain } = this
-    const known = this.#known
-    return {
-      state: connection.state,
-      pending: memory.outbox.size,
-      cursor: memory.cursor,
-      persistence: writes.persistence,
-      domainTooNew: isTooNew(memory, domain) ? memory.domainVersion : null,
-      divergence: connection.divergence,
-      rejected: memory.rejected.size,
-      // Counted only for those who ask: it walks every table that has a parent.
-      get conflicts() {
-        return listConflicts(domain, known).length
-      },
-      ...connection.notes,
-    }
+    return this.#view.status
   }
 
   onStatus(listener: (status: ReplicaStatus) => void): () => void {
     checkListener(listener)
-    return this.#parts.connection.listen(() => listener(this.status))
+    return this.#view.listen(listener)
   }
 
   get outbox(): readonly OutboxCommit[] {
@@ -152,11 +144,13 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     return [...this.#parts.memory.rejected.values()].sort((a, b) => a.commit.id.counter - b.commit.id.counter)
   }
 
-  async discard(counter: Counter): Promise<void> {
-    this.#checkOpen()
-    this.#rejectedCommit(counter)
-    this.#forget(counter)
-    await this.flush()
+  discard(counter: Counter): Promise<void> {
+    return toldElsewhere(async () => {
+      this.#checkOpen()
+      this.#rejectedCommit(counter)
+      this.#forget(counter)
+      await this.flush()
+    })
   }
 
   resubmit(counter: Counter, ops?: OpOf<D> | readonly OpOf<D>[]): Receipt {
@@ -172,9 +166,11 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     return unchangedReceipt
   }
 
-  async withdraw(counter: Counter): Promise<void> {
-    this.#checkOpen()
-    await withdraw(this.#parts, counter, this.#closing.signal)
+  withdraw(counter: Counter): Promise<void> {
+    return toldElsewhere(async () => {
+      this.#checkOpen()
+      await withdraw(this.#parts, counter, this.#closing.signal)
+    })
   }
 
   undo(): Receipt {
@@ -276,20 +272,16 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     this.#closing.abort()
     await live?.stop()
     await exchange.ended
-    const unsaved = await writes.flush().then(
+    const failure = await writes.flush().then(
       () => null,
-      (error: unknown) => error,
+      (error: unknown) => asSyncError(error, 'STORE_UNAVAILABLE', 'the replica could not be saved'),
     )
     writes.close()
-    const lost = memory.outbox.entries().filter(({ stage }) => stage === 'unsaved').length
-    memory.outbox.close()
+    const unsaved = failure === null ? [] : unsavedCommits(memory, writes.commits)
+    memory.outbox.close(unsaved)
     feed.close()
     connection.on('close')
-    if (unsaved === null) return
-    const { code, message } = unsaved as SyncError
-    throw new SyncError(code, `${lost} commits of ${this.namespace} are not saved: ${message}`, {
-      cause: unsaved,
-    })
+    if (failure !== null) throw unsavedError(this.namespace, unsaved, failure)
   }
 }
 

@@ -24,12 +24,20 @@ import {
   type Registers,
   type StoredReplica,
 } from '@rejoin/core'
-import { Outbox } from './outbox.ts'
+import { Outbox, type Mark } from './outbox.ts'
+import type { Writer } from './recommit.ts'
 import type { Replaced } from './replaced.ts'
+import { nextSpeaker } from './speaker.ts'
 import { UndoHistory } from './undo.ts'
 
 export class ReplicaMemory {
   readonly replica: ReplicaId
+  /** Whose id it had until it was opened this time; null where it was no copy then. */
+  readonly copyOf: ReplicaId | null
+  /** Counters up to here were given under former ids, before the folder was copied. */
+  readonly formerCounter: Counter
+  /** In whose name the hub was greeted last. */
+  speaker: ReplicaId
   readonly outbox: Outbox
   readonly hlc: HlcClock
   readonly rejected = new Map<Counter, RejectedCommit>()
@@ -41,8 +49,8 @@ export class ReplicaMemory {
   document: CrdtDocument
   /** Last counter given to a commit. */
   counter: Counter
-  /** Our highest counter known to be in the hub's log. */
-  ackedCounter: Counter
+  /** The highest counter known to be in the hub's log, and whose it is. */
+  mark: Mark
   /** Up to where the document holds everything. */
   applied: Cursor | null
   /** Up to where the store does too: this is what the app and the hub are told (invariant 6). */
@@ -53,14 +61,23 @@ export class ReplicaMemory {
   snapshotBytes: number
   updateBytes: number
 
-  constructor(stored: StoredReplica, document: CrdtDocument, replaced: ReadonlyMap<Counter, Replaced>) {
+  constructor(
+    stored: StoredReplica,
+    document: CrdtDocument,
+    replaced: ReadonlyMap<Counter, Replaced>,
+    copyOf: ReplicaId | null,
+  ) {
     this.replica = stored.identity.replica
+    this.copyOf = copyOf
     this.document = document
     this.outbox = new Outbox(stored.outbox, replaced)
     for (const rejected of stored.rejected) this.rejected.set(rejected.commit.id.counter, rejected)
     this.hlc = new HlcClock(this.replica, stored.hlc)
     this.counter = stored.counter
-    this.ackedCounter = stored.outbox[0]?.prev ?? lastStanding(stored, this.rejected)
+    this.formerCounter = stored.formerCounter
+    this.speaker = nextSpeaker(this)
+    const prev = stored.outbox[0]?.prev ?? lastStanding(stored, this.rejected)
+    this.mark = { replica: this.speaker, counter: prev }
     this.applied = stored.cursor
     this.cursor = stored.cursor
     this.domainVersion = newestVersion(stored.outbox, stored.identity.domainVersion)
@@ -74,9 +91,11 @@ export class ReplicaMemory {
     return this.applied?.epoch ?? null
   }
 
-  /** The counter before the next commit that still stands. */
+  /** The counter before the next commit that still stands, of those that we made ourselves. */
   get lastStanding(): Counter {
-    return this.outbox.last ?? this.ackedCounter
+    const { last } = this.outbox
+    if (last !== null && last > this.formerCounter) return last
+    return this.mark.replica === this.replica ? this.mark.counter : 0
   }
 
   /** The next stamp is above everything the document has seen. */
@@ -108,8 +127,8 @@ export class ReplicaMemory {
     this.outbox.replace(outbox)
   }
 
-  noteAcked(counter: Counter): void {
-    this.ackedCounter = Math.max(this.ackedCounter, counter)
+  noteAcked(mark: Mark): void {
+    if (mark.counter > this.mark.counter) this.mark = mark
   }
 }
 
@@ -151,15 +170,24 @@ export function freshClientId(clock: Clock, taken: ClientId | null): ClientId {
   }
 }
 
+/** For a document that is made anew. */
+export function freshWriter(clock: Clock, { replica, document }: ReplicaMemory): Writer {
+  return writerOf(clock, replica, document.clientId)
+}
+
+export function writerOf(clock: Clock, replica: ReplicaId, taken: ClientId): Writer {
+  return { replica, clientId: freshClientId(clock, taken), another: () => freshClientId(clock, taken) }
+}
+
 /**
  * With an empty outbox every counter given was acknowledged, rejected or, where it was never sent, withdrawn. A rejected one
  * that the app has discarded is not known here any more; the hub's next `CaughtUp` puts that right.
  */
 function lastStanding(
-  { counter, notes }: StoredReplica,
+  { counter, formerCounter, notes }: StoredReplica,
   rejected: ReadonlyMap<Counter, RejectedCommit>,
 ): Counter {
   let standing = Math.min(counter, notes.sentCounter)
   while (rejected.has(standing)) standing--
-  return standing
+  return standing > formerCounter ? standing : 0
 }

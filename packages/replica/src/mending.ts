@@ -3,9 +3,17 @@
  * of a commit than ours. Begun when every push is answered, since only then is it known what the hub has (invariants 10, 11).
  */
 import { limits, parseHlc, unreachable, type Counter, type ReplicaChannel } from '@rejoin/core'
+import type { Brought } from './brought.ts'
 import type { Pause } from './pause.ts'
 import type { PushWindow } from './push-window.ts'
-import { isHeld, isMended, planRefusals, type CommitRefusal, type RefusalPlan } from './refusals.ts'
+import {
+  isHeld,
+  isMended,
+  planRefusals,
+  passedRefusal,
+  type CommitRefusal,
+  type RefusalPlan,
+} from './refusals.ts'
 import { errorOf, type SessionEnd } from './session-end.ts'
 import type { SessionParts } from './session-parts.ts'
 
@@ -65,6 +73,20 @@ export class Mending {
   /** The log holds other bytes of a commit than the document. */
   requireRebuild(): void {
     this.#mustRebuild = true
+  }
+
+  /** What the log went past without will never be in it: as if the hub had refused it. */
+  noteBrought({ mustRebuild, passed }: Brought): void {
+    if (mustRebuild) this.requireRebuild()
+    for (const counter of passed) {
+      this.#refusals.push({
+        type: 'Refused',
+        counter,
+        ...passedRefusal,
+        retryable: false,
+        retryAfterMs: null,
+      })
+    }
   }
 
   /** The hub greets again: the reset, if one was awaited, has begun. */

@@ -15,7 +15,8 @@ import { Folding } from './folding.ts'
 import { Inbound } from './inbound.ts'
 import { LiveLoop } from './live-loop.ts'
 import { LocalReplica } from './local-replica.ts'
-import { freshClientId, ReplicaMemory, tooNew } from './memory.ts'
+import { freshClientId, ReplicaMemory, tooNew, writerOf } from './memory.ts'
+import { newIdentitySentence, takeNewIdentity } from './new-identity.ts'
 import { Outbox } from './outbox.ts'
 import { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
@@ -35,8 +36,10 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
   const namespace = checkNamespace(options.namespace)
   const found = (await load(options)) ?? (await create(options))
   checkDomain(found, domain, namespace)
-  const { stored, document, replaced } = await openDocument(options, found)
-  const memory = new ReplicaMemory(stored, document, replaced)
+  const own = found.isCopy ? await takeNewIdentity(store, namespace, clock, found) : found
+  if (found.isCopy) log(newIdentitySentence(namespace, found, own))
+  const { stored, document, replaced } = await openDocument(options, own)
+  const memory = new ReplicaMemory(stored, document, replaced, found.isCopy ? found.identity.replica : null)
   const connection = new Connection(clock, stored.notes)
   const writes = new PendingWrites(store, clock, () => {
     connection.changed()
@@ -46,7 +49,8 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
   const sent = new SentMark(connection, writes)
   recordVersion(memory, stored, writes)
   const feed = new ChangeFeed(domain, memory)
-  const folding = new Folding(memory, writes, store, crdt)
+  const onChange = (): void => connection.changed()
+  const folding = new Folding({ memory, writes, store, crdt, clock, onChange })
   const awareness = crdt.awareness(memory.document.clientId)
   const inbound = new Inbound({ memory, writes, feed, folding, connection, crdt, domain, clock })
   const tally = { pulled: 0, applied: 0, pushed: 0, welcome: null }
@@ -79,6 +83,7 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
     crdt,
     memory,
     writes,
+    folding,
     feed,
     connection,
     sent,
@@ -119,6 +124,8 @@ async function create({
   }
   return {
     identity,
+    isCopy: false,
+    formerCounter: 0,
     counter: 0,
     hlc: null,
     cursor: null,
@@ -165,12 +172,15 @@ async function openDocument(
       throw corrupt(namespace, cause)
     }
   }
-  const clientId = freshClientId(clock, identity.clientId)
+  const writer = writerOf(clock, identity.replica, identity.clientId)
+  const { clientId } = writer
   // What they replaced cannot be told any more: so they replace nothing but each other, and nothing of others is lost.
   const replaced = new Map<Counter, Replaced>()
   const entries = new Outbox(outbox, replaced).entries()
   try {
-    const anew = recommit(crdt, domain, clientId, base, entries, outbox[0]?.prev ?? 0)
+    const [first] = outbox
+    const mark = { replica: first?.id.replica ?? identity.replica, counter: first?.prev ?? 0 }
+    const anew = recommit(crdt, domain, writer, base, entries, mark)
     await store.record([{ kind: 'recommit', clientId, outbox: anew.outbox, rejected: anew.failed }])
     const rejected = [...stored.rejected, ...anew.failed]
     return {

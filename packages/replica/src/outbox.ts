@@ -2,9 +2,24 @@
  * The outbox (pending queue): commits made here that the base does not hold yet, in counter order. A commit leaves it
  * when the log's tail has brought it back (settled) or the hub refused it for good, and never otherwise (invariant 4).
  */
-import { assert, SyncError, utf8Length, type Commit, type Counter } from '@rejoin/core'
+import {
+  assert,
+  SyncError,
+  utf8Length,
+  type Commit,
+  type CommitId,
+  type Counter,
+  type Durability,
+  type ReplicaId,
+} from '@rejoin/core'
 import type { OpenReceipt } from './receipt.ts'
 import type { Replaced } from './replaced.ts'
+
+/** Up to where the commits of a replica are in the hub's log; counter 0: none is. */
+export interface Mark {
+  readonly replica: ReplicaId
+  readonly counter: Counter
+}
 
 const nothing: Replaced = new Set()
 
@@ -27,8 +42,8 @@ export interface OutboxEntry {
 }
 
 /**
- * A commit in the outbox as the app sees it. `unsaved`: not durable here yet; `saved`: here alone, it can be withdrawn; `sent`:
- * to a hub, or it may have been; `acked`: durable at the hub, and not yet back in the log's tail.
+ * A commit in the outbox as the app sees it. `unsaved`: not in the store yet; `saved`: here alone, it can be withdrawn; `sent`:
+ * to a hub, or it may have been; `acked`: in the hub's log, and not yet back in its tail. How well: `status.saved`, `status.acked`.
  */
 export interface OutboxCommit extends Commit {
   readonly stage: 'unsaved' | 'saved' | 'sent' | 'acked'
@@ -102,22 +117,22 @@ export class Outbox {
     this.#put({ commit, stage: 'unsaved', bytes: commitBytes(commit), receipt, replaced, inherited })
   }
 
-  /** Those of `commits` that were not recommitted since. */
-  markSaved(commits: readonly Commit[]): void {
+  /** Those of `commits` that were not recommitted since. `as`: what the store's answer stands for. */
+  markSaved(commits: readonly Commit[], as: Durability): void {
     for (const commit of commits) {
       const entry = this.#entries.get(commit.id.counter)
       if (entry?.stage !== 'unsaved' || !this.holds(commit)) continue
       this.#entries.set(commit.id.counter, { ...entry, stage: 'saved' })
-      entry.receipt?.saved.resolve()
+      entry.receipt?.saved.resolve(as)
     }
   }
 
-  /** `inLog`: a commit of this id is; that it is this one is not known yet, so the receipt waits. */
-  markAcked(counter: Counter, what: 'ours' | 'inLog'): void {
+  /** `inLog`: a commit of this id is; that it is this one is not known yet, so the receipt waits. `as`: what that stands for. */
+  markAcked(counter: Counter, what: 'ours' | 'inLog', as: Durability): void {
     const entry = this.#entries.get(counter)
     if (entry === undefined) return
     this.#entries.set(counter, { ...entry, stage: 'acked' })
-    if (what === 'ours') entry.receipt?.acked.resolve()
+    if (what === 'ours') entry.receipt?.acked.resolve(as)
   }
 
   /** The hub's word on its high-water mark: what is above it is not in its log, whatever was heard before. */
@@ -127,11 +142,12 @@ export class Outbox {
     }
   }
 
-  /** Takes out the commit, which is now in the base. */
-  settle(counter: Counter): void {
+  /** Takes out the commit, which is now in the base, and tells its id. `as`: what it stands for that the hub's log has it. */
+  settle(counter: Counter, as: Durability): CommitId | null {
     const entry = this.#entries.get(counter)
     this.#entries.delete(counter)
-    entry?.receipt?.acked.resolve()
+    entry?.receipt?.acked.resolve(as)
+    return entry?.commit.id ?? null
   }
 
   countersUpTo(mark: Counter): readonly Counter[] {
@@ -167,21 +183,25 @@ export class Outbox {
     this.#entries.set(commit.id.counter, { ...entry, commit, stage: 'acked', bytes: commitBytes(commit) })
   }
 
-  /** The hub's mark names the commit before the first that it lacks. Returns whether that was not what it said. */
-  mendPrev(mark: Counter): boolean {
+  /** The hub's mark names the commit before the first of that name that it lacks. Returns whether that was not what it said. */
+  mendPrev({ replica, counter: mark }: Mark): boolean {
     for (const [counter, entry] of this.#entries) {
-      if (entry.stage === 'acked') continue
-      if (entry.commit.prev === mark) return false
-      this.#entries.set(counter, { ...entry, commit: { ...entry.commit, prev: mark } })
+      if (entry.stage === 'acked' || counter <= mark) continue
+      const { commit } = entry
+      if (commit.prev === mark || commit.id.replica !== replica) return false
+      this.#entries.set(counter, { ...entry, commit: { ...commit, prev: mark } })
       return true
     }
     return false
   }
 
-  /** Nobody will hear of these in this run any more. */
-  close(): void {
+  /** Nobody will hear of these in this run any more. `unsaved`: those that another run will not find. */
+  close(unsaved: readonly Commit[] = []): void {
+    const lost = new Set(unsaved.map(({ id }) => id.counter))
     for (const { commit, receipt } of this.#entries.values()) {
-      const why = `commit ${commit.id.counter} was not acknowledged before the replica was closed; it stays in the outbox`
+      const { counter } = commit.id
+      const where = lost.has(counter) ? 'and it was not saved here either' : 'it stays in the outbox'
+      const why = `commit ${counter} was not acknowledged before the replica was closed; ${where}`
       receipt?.acked.reject(new SyncError('REPLICA_CLOSED', why))
     }
   }
@@ -192,6 +212,7 @@ export class Outbox {
   }
 }
 
-function commitBytes(commit: Commit): number {
+/** Bytes of ops and update. */
+export function commitBytes(commit: Commit): number {
   return utf8Length(JSON.stringify(commit.ops)) + commit.update.length
 }

@@ -1,36 +1,40 @@
-/** Receipts: what an app holds of a commit it made, until it is durable here and at the hub. */
-import type { CommitId } from '@rejoin/core'
+/** Receipts: what an app holds of a commit it made, until it is kept here and at the hub, and how well. */
+import type { CommitId, Durability } from '@rejoin/core'
 import { deferred, type Deferred } from './deferred.ts'
 
 interface Promises {
   /**
-   * Durable here. Rejects with STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT or STORE_CLOSED when the first attempt to
+   * Kept here, as the local store's answer stands for: `durable`, on the disk, or `applied` where it is opened to sync
+   * later. Rejects with STORE_UNAVAILABLE, STORE_FULL, STORE_LOCKED, STORE_CORRUPT or STORE_CLOSED when the first attempt to
    * save it failed: the commit stays in memory, is tried again, and `flush()` tells when it worked.
    */
-  readonly saved: Promise<void>
+  readonly saved: Promise<Durability>
   /**
-   * Durable at the hub. Rejects with the hub's code when it was refused for good (see `replica.rejected`), and with
-   * REPLICA_CLOSED when the replica was closed first (the commit stays in the outbox).
+   * Kept at the hub, as the hub's word stands for. Rejects with the hub's code when it was refused for good (see
+   * `replica.rejected`), and with REPLICA_CLOSED when the replica was closed first (the commit stays in the outbox).
    */
-  readonly acked: Promise<void>
+  readonly acked: Promise<Durability>
 }
 
 export type Receipt =
   | ({ readonly kind: 'commit'; readonly id: CommitId } & Promises)
-  /** The ops changed nothing, so there is no commit: both promises are resolved. */
+  /**
+   * The ops changed nothing, so there is no commit. Both promises are resolved, `durable`: nothing of it can be lost. What
+   * was there before it has receipts of its own.
+   */
   | ({ readonly kind: 'unchanged'; readonly id: null } & Promises)
 
 export const unchangedReceipt: Receipt = {
   kind: 'unchanged',
   id: null,
-  saved: Promise.resolve(),
-  acked: Promise.resolve(),
+  saved: Promise.resolve('durable'),
+  acked: Promise.resolve('durable'),
 }
 
 /** The replica's side of a receipt. */
 export class OpenReceipt {
-  readonly saved: Deferred = deferred()
-  readonly acked: Deferred = deferred()
+  readonly saved: Deferred<Durability> = deferred()
+  readonly acked: Deferred<Durability> = deferred()
 
   receiptOf(id: CommitId): Receipt {
     return { kind: 'commit', id, saved: this.saved.promise, acked: this.acked.promise }

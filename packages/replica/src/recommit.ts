@@ -15,13 +15,25 @@ import {
   type Crdt,
   type CrdtDocument,
   type Hlc,
-  type KeyParts,
   type RejectedCommit,
+  type ReplicaId,
   type Write,
 } from '@rejoin/core'
-import type { OutboxEntry } from './outbox.ts'
+import { heldBy } from './inclusion.ts'
+import type { Mark, OutboxEntry } from './outbox.ts'
+import { placeOf } from './replaced.ts'
+
+/** Whose document it is, and the ids of its clients: each name of ours writes under another, as a hub binds each to one. */
+export interface Writer {
+  readonly replica: ReplicaId
+  /** For what is made from now on. */
+  readonly clientId: ClientId
+  /** A fresh id, for the commits of a former name. */
+  readonly another: () => ClientId
+}
 
 export interface Recommitted {
+  /** It writes under the writer's `clientId`. */
   readonly document: CrdtDocument
   /** The outbox as it now is, in counter order. */
   readonly outbox: readonly Commit[]
@@ -32,40 +44,56 @@ export interface Recommitted {
 /**
  * @param entries the outbox without what the base holds. Commits that the hub has acknowledged stand as they are, since
  * the tail will bring them: their bytes are applied, not made again.
- * @param mark our high-water mark at the hub: the `prev` of the first commit it lacks.
+ * @param mark our high-water mark at the hub: the `prev` of the first commit of that name that it lacks.
  * @param out commits among `entries` that are not made again.
  */
 export function recommit(
   crdt: Crdt,
   domain: AnyDomain,
-  clientId: ClientId,
+  writer: Writer,
   base: readonly Uint8Array[],
   entries: readonly OutboxEntry[],
-  mark: Counter,
+  mark: Mark,
   out: ReadonlySet<Counter> = new Set(),
 ): Recommitted {
-  const standing = entries.filter(({ stage }) => stage === 'acked').map(({ commit }) => commit)
-  const rest = entries.filter(({ stage }) => stage !== 'acked')
-  const document = crdt.open(clientId, [...base, ...standing.map(({ update }) => update).filter(isThere)])
+  const stands = ({ stage, commit }: OutboxEntry): boolean => stage === 'acked' && !out.has(commit.id.counter)
+  const standing = entries.filter(stands).map(({ commit }) => commit)
+  const rest = entries.filter((entry) => !stands(entry))
+  const updates = standing.map(({ update }) => update).filter(isThere)
+  const document = new Page(crdt, writer, nameOf(rest[0]) ?? writer.replica, [...base, ...updates])
   const outbox: Commit[] = [...standing]
   const failed: RejectedCommit[] = []
-  let prev = standing.at(-1)?.id.counter ?? mark
+  const prevs = new Map([
+    [mark.replica, mark.counter],
+    ...standing.map(({ id }) => [id.replica, id.counter] as const),
+  ])
   // Who made a commit had seen what the commits before it replaced, refused ones included.
   const seen = new Set<string>()
   const own = new Set<Hlc>(standing.map(({ hlc }) => hlc))
+  const isInBase = heldBy(crdt, base)
   for (const entry of rest) {
     const { commit, replaced, inherited } = entry
     for (const line of [...inherited, ...replaced]) seen.add(line)
+    const prev = prevs.get(commit.id.replica) ?? commit.prev
+    prevs.set(commit.id.replica, prev)
     if (out.has(commit.id.counter)) continue
+    if (isInBase(commit.update)) {
+      // Others had it before the hub was restored, and brought it back: made again it would bring back what is gone since.
+      outbox.push({ ...commit, prev, update: new Uint8Array(0) })
+      own.add(commit.hlc)
+      prevs.set(commit.id.replica, commit.id.counter)
+      continue
+    }
     try {
-      const { writes, ...anew } = plan(crdt, domain, document, entry)
+      const page = document.of(commit.id.replica)
+      const { writes, ...anew } = plan(crdt, domain, page, entry)
       const update =
-        document.write(writes, commit.hlc, (live) => own.has(live.hlc) || seen.has(entryLine(live))) ??
+        page.write(writes, commit.hlc, (live) => own.has(live.hlc) || seen.has(entryLine(live))) ??
         // Bytes of its own, by which answers to a push of the old ones are told from answers to these.
         new Uint8Array(0)
       outbox.push({ ...commit, ...anew, prev, update })
       own.add(commit.hlc)
-      prev = commit.id.counter
+      prevs.set(commit.id.replica, commit.id.counter)
     } catch (error) {
       const { code, message, path } = asSyncError(
         error,
@@ -75,7 +103,40 @@ export function recommit(
       failed.push({ commit, code, message, path })
     }
   }
-  return { document, outbox, failed }
+  return { document: document.of(writer.replica), outbox, failed }
+}
+
+/** The document as it is written, under one client after the other. */
+class Page {
+  readonly #crdt: Crdt
+  readonly #writer: Writer
+  #name: ReplicaId
+  #document: CrdtDocument
+
+  constructor(crdt: Crdt, writer: Writer, name: ReplicaId, updates: readonly Uint8Array[]) {
+    this.#crdt = crdt
+    this.#writer = writer
+    this.#name = name
+    this.#document = crdt.open(this.#clientId, updates)
+  }
+
+  /** For writing in this name; what was given before is of no use then. */
+  of(name: ReplicaId): CrdtDocument {
+    if (name === this.#name) return this.#document
+    const before = this.#document
+    this.#name = name
+    this.#document = this.#crdt.open(this.#clientId, [before.encode()])
+    before.destroy()
+    return this.#document
+  }
+
+  get #clientId(): ClientId {
+    return this.#name === this.#writer.replica ? this.#writer.clientId : this.#writer.another()
+  }
+}
+
+function nameOf(entry: OutboxEntry | undefined): ReplicaId | undefined {
+  return entry?.commit.id.replica
 }
 
 /**
@@ -109,7 +170,7 @@ function sameWrites(crdt: Crdt, document: CrdtDocument, { commit, replaced }: Ou
   const { entries } = commit.update.length === 0 ? { entries: [] } : crdt.updates.inspect(commit.update)
   const writes = new Map<string, Write>()
   for (const line of replaced) {
-    const [table, key] = JSON.parse(line) as [string, KeyParts]
+    const [table, key] = placeOf(line)
     const isLive = document.read(table, key).some((live) => entryLine(live) === line)
     if (isLive) writes.set(JSON.stringify([table, key]), { kind: 'remove', table, key })
   }

@@ -56,6 +56,15 @@ export function isMended(code: ErrorCode): boolean {
   return mendedCodes.has(code)
 }
 
+/** Why a commit is rejected that the log went past without. */
+export const passedRefusal = {
+  code: 'WITHDRAWN',
+  message:
+    'it waited here and in another copy of this folder; there it was withdrawn, or refused by the hub, before the commits ' +
+    'after it were sent: resubmit or discard it',
+  path: null,
+} as const satisfies Pick<Refused, 'code' | 'message' | 'path'>
+
 /** @param rebuilt commits that were already made again on this channel because of such a refusal. */
 export function planRefusals(
   refusals: readonly CommitRefusal[],

@@ -2,10 +2,23 @@
  * What a commit replaced: the entries that it deleted because its author had seen them. A recommit deletes these and no
  * others, so that what others wrote concurrently stays and is a conflict, whatever became of the document meanwhile.
  */
-import { entryLine, type Commit, type Counter, type CrdtDocument, type Hlc, type Write } from '@rejoin/core'
+import {
+  entryLine,
+  type Commit,
+  type Counter,
+  type CrdtDocument,
+  type Hlc,
+  type KeyParts,
+  type Write,
+} from '@rejoin/core'
 
 /** Entries by their line: the same in every epoch, since a rebuild keeps table, key, value and stamp. */
 export type Replaced = ReadonlySet<string>
+
+/** Where an entry stands, by its line. */
+export function placeOf(line: string): readonly [table: string, key: KeyParts] {
+  return JSON.parse(line) as [string, KeyParts]
+}
 
 /** What `writes` stamped with `hlc` are going to replace in a document that their author sees. */
 export function replacedBy(document: CrdtDocument, writes: readonly Write[], hlc: Hlc): Replaced {

@@ -44,8 +44,8 @@ export interface Replica<D extends AnyDomain> {
   /**
    * Carries out one op, or several as one commit. Seen by reads and listeners at once.
    * @throws SyncError OP_UNKNOWN, OP_INVALID, KEY_INVALID, VALUE_INVALID, OP_FAILED or PARENT_MISSING for a wrong op;
-   * DOMAIN_TOO_NEW where the document is newer than the app; COMMIT_TOO_LARGE, OUTBOX_FULL, REPLICA_CLOSED. Nothing was
-   * changed then, not a byte.
+   * DOMAIN_TOO_NEW where the document is newer than the app; COMMIT_TOO_LARGE, OUTBOX_FULL, REPLICA_CLOSED; STORE_… where too
+   * much waits for the store (`limits.pendingStepsMax`, `pendingBytesMax`). Nothing was changed then, not a byte.
    */
   apply(ops: OpOf<D> | readonly OpOf<D>[]): Receipt
   /** Live views: each call reads what is there then, as far as this version of the domain knows it. */
@@ -64,13 +64,13 @@ export interface Replica<D extends AnyDomain> {
   /** Hears the same changes as ops. */
   readonly onOps: OnOps<D>
   readonly status: ReplicaStatus
-  /** Called with the status whenever something in it may have changed. @throws SyncError INPUT_INVALID for no function. */
+  /** Called with the status whenever something in it is different; `conflicts` counts for those who read it. @throws SyncError INPUT_INVALID for no function. */
   onStatus(listener: (status: ReplicaStatus) => void): () => void
   /** Commits not yet acknowledged and back in the base, in counter order, each with its stage. */
   readonly outbox: readonly OutboxCommit[]
   /** Commits that the hub refused for good, in counter order. */
   readonly rejected: readonly RejectedCommit[]
-  /** Forgets a rejected commit. Resolves when that is durable. @throws SyncError INPUT_INVALID, STORE_… */
+  /** Forgets a rejected commit. Resolves when that is saved. @throws SyncError INPUT_INVALID, STORE_… */
   discard(counter: Counter): Promise<void>
   /**
    * Applies a rejected commit's ops anew, or `ops` in their place, and forgets it. Ops of an older version of the domain
@@ -80,7 +80,7 @@ export interface Replica<D extends AnyDomain> {
   resubmit(counter: Counter, ops?: OpOf<D> | readonly OpOf<D>[]): Receipt
   /**
    * Takes back a commit that was not sent yet: it leaves the outbox for good, readers see its effect gone, and later commits
-   * are made again without it (one that cannot be is rejected). Its receipt's `acked` rejects. Resolves when that is durable.
+   * are made again without it (one that cannot be is rejected). Its receipt's `acked` rejects. Resolves when that is saved.
    * @throws SyncError INPUT_INVALID when it was sent, or may have been, or is not in the outbox; STORE_…, REPLICA_CLOSED.
    */
   withdraw(counter: Counter): Promise<void>
@@ -96,7 +96,10 @@ export interface Replica<D extends AnyDomain> {
   /** Whether there is something that `undo` would change. */
   readonly canUndo: boolean
   readonly canRedo: boolean
-  /** Resolves when everything here is durable. @throws SyncError STORE_UNAVAILABLE, STORE_FULL, STORE_CORRUPT or STORE_CLOSED */
+  /**
+   * Resolves when everything here is saved, as `status.saved` says.
+   * @throws SyncError STORE_UNAVAILABLE, STORE_FULL, STORE_LOCKED, STORE_CORRUPT or STORE_CLOSED
+   */
   flush(): Promise<void>
   /**
    * One exchange until what is in the outbox now is settled and the replica has caught up. While live, waits for that.
@@ -117,7 +120,7 @@ export interface Replica<D extends AnyDomain> {
   readonly unplaced: number
   /**
    * Ends live mode, saves what waits, and ends. Idempotent.
-   * @throws SyncError STORE_… when commits could not be saved: how many is in the message.
+   * @throws UnsavedError (a SyncError STORE_…) when not everything could be saved: it names the commits, and has them.
    */
   close(): Promise<void>
 }

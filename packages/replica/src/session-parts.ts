@@ -8,6 +8,7 @@ import type {
   Namespace,
   ReplicaStore,
 } from '@rejoin/core'
+import type { Healing } from './healing.ts'
 import type { Inbound } from './inbound.ts'
 import type { ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
@@ -23,6 +24,7 @@ export interface SessionParts {
   readonly memory: ReplicaMemory
   readonly writes: PendingWrites
   readonly inbound: Inbound
+  readonly healing: Healing
   readonly connection: Connection
   readonly sent: SentMark
   readonly awareness: CrdtAwareness

@@ -4,14 +4,17 @@ import {
   type Clock,
   type Counter,
   type Cursor,
+  type Durability,
   type ReplicaEvent,
+  type ReplicaId,
   type ReplicaStep,
   type ReplicaState,
   type SyncError,
   type SyncNotes,
 } from '@rejoin/core'
+import type { FoldingTrouble } from './folding.ts'
 import { Listeners } from './listeners.ts'
-import type { Persistence } from './pending-writes.ts'
+import type { Persistence } from './persistence.ts'
 
 /** Where a rebuild found this replica to hold other content than the hub (DIVERGED). */
 export interface Divergence {
@@ -22,12 +25,20 @@ export interface Divergence {
 
 export interface ReplicaStatus extends SyncNotes {
   readonly state: ReplicaState
+  /** The id that this replica had until, opening it this time, its folder was found to be a copy; else null. */
+  readonly copyOf: ReplicaId | null
   /** Commits in the outbox. */
   readonly pending: number
   /** Up to where this replica has everything, recorded; null while it never had anything. */
   readonly cursor: Cursor | null
-  /** Or why the store fails, and how many steps wait for it in memory. */
-  readonly persistence: 'ok' | Persistence
+  /** How the local store fares; where it fails, why, and how many steps wait for it in memory. */
+  readonly persistence: Persistence
+  /** Whether what is stored can be folded into a snapshot when it has grown. Where not, nothing is lost, and it is tried again. */
+  readonly folding: 'ok' | FoldingTrouble
+  /** What it stands for that a commit is saved here: `applied` where the store is opened to sync later. */
+  readonly saved: Durability
+  /** What it stands for that the hub has a commit, as it last said; null until a hub has answered in this run. */
+  readonly acked: Durability | null
   /**
    * The newer version of the domain that the document holds commits of, or null. What this app knows of it is read on;
    * nothing is written or pushed until the app was updated.
@@ -49,7 +60,9 @@ export class Connection {
   #notes: SyncNotes
   #held: SyncError | null = null
   #divergence: Divergence | null = null
+  #acked: Durability | null = null
   #awaitsMending: boolean
+  #unsentAbove: Counter | null = null
 
   constructor(clock: Clock, notes: SyncNotes) {
     this.#clock = clock
@@ -72,14 +85,34 @@ export class Connection {
     this.changed()
   }
 
+  /** What it stands for that the hub has a commit, as it last said. */
+  get acked(): Durability | null {
+    return this.#acked
+  }
+
+  noteDurability(durability: Durability): void {
+    this.#acked = durability
+  }
+
   noteAttempt(): void {
     this.#notes = { ...this.#notes, lastAttemptAt: this.#clock.now() }
+    this.#unsentAbove = this.#notes.sentCounter
+  }
+
+  /** Commits above were never sent when this exchange began; null from its first success on, when they may have been. */
+  get unsentAbove(): Counter | null {
+    return this.#unsentAbove
   }
 
   /** Commits up to `counter` may be sent from now on: the step by which the store is told. */
   noteSent(counter: Counter): ReplicaStep {
     this.#notes = { ...this.#notes, sentCounter: Math.max(this.#notes.sentCounter, counter) }
     return { kind: 'notes', notes: this.#notes }
+  }
+
+  /** The hub has said up to where it has our commits, and that it has none above, whatever was heard before. */
+  setMark(counter: Counter): void {
+    this.#notes = { ...this.#notes, ackedCounter: counter }
   }
 
   /** The hub has said that it has our commits up to `counter`. */
@@ -132,6 +165,7 @@ export class Connection {
     const news = stillWrong ?? (this.#awaitsMending && last?.code === 'DIVERGED' ? last : null)
     const lastError = news && { code: news.code, message: news.message }
     this.#awaitsMending = false
+    this.#unsentAbove = null
     this.#notes = { ...this.#notes, lastSuccessAt: this.#clock.now(), lastError }
     this.changed()
   }

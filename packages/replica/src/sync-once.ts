@@ -37,6 +37,8 @@ export interface SyncReport {
 
 /** Over a one-shot channel what a reset or a refusal left over takes another round. */
 const ROUNDS_MAX = 4
+/** And so does a hub that asks for what it lost, while others bring it back too. */
+const ASKED_MAX = 6
 
 export class SyncOnce {
   readonly #exchange: Exchange
@@ -102,12 +104,24 @@ export class SyncOnce {
 
   async #exchangeRounds(dial: Dial, goal: Counter, signal: AbortSignal): Promise<void> {
     this.#exchange.tally.welcome = null
+    let asked = 0
     for (let round = 1; ; round++) {
       const end = await this.#exchange.run(dial, goal, signal)
       if (signal.aborted) throw new SyncError('REPLICA_CLOSED', 'the replica was closed during the exchange')
       if (isMendedByReset(end) && round < ROUNDS_MAX) continue
-      if (end.kind !== 'done') throw end.error
+      if ('error' in end) throw end.error
+      if (end.kind === 'asked') {
+        if (++asked > ASKED_MAX)
+          throw new SyncError('TIMED_OUT', 'the hub asks for what it lost again and again')
+        round = 0
+        continue
+      }
       if (!this.#outbox.hasUpTo(goal)) return
+      if (end.kind === 'spoken') {
+        // Each name has its rounds.
+        round = 0
+        continue
+      }
       const held = this.#held()
       if (held !== null) throw held
       if (round === ROUNDS_MAX) {
@@ -140,8 +154,8 @@ export class SyncOnce {
       }
       const stopListening = this.#connection.listen(look)
       const stopEnds = live.onEnd((end) => {
-        if (isMendedByReset(end)) return
-        if (end.kind !== 'done') resolve(end.error)
+        if (isMendedByReset(end) || end.kind === 'asked') return
+        if ('error' in end) resolve(end.error)
         else if (!this.#outbox.hasUpTo(goal)) resolve(null)
       })
       over.signal.addEventListener('abort', () => {

@@ -19,15 +19,24 @@ import {
 import { AnswerWatch } from './answer-watch.ts'
 import { CatchUp } from './catch-up.ts'
 import { helloOf, inTheWay } from './greeting.ts'
-import type { Brought } from './inbound.ts'
+import type { Brought } from './brought.ts'
 import { tooNew } from './memory.ts'
 import { Mending } from './mending.ts'
 import { Pause } from './pause.ts'
 import { Presence } from './presence.ts'
 import { PushWindow } from './push-window.ts'
 import { isStopCode } from './refusals.ts'
-import { endOfChannel, endOfError, endOfRefusal, left, type SessionEnd } from './session-end.ts'
+import {
+  endOfAnswer,
+  endOfChannel,
+  endOfError,
+  endOfLeaving,
+  endOfRefusal,
+  type SessionEnd,
+} from './session-end.ts'
 import type { SessionParts } from './session-parts.ts'
+import { noteInLog } from './settlement.ts'
+import { hasSpoken, nextSpeaker } from './speaker.ts'
 
 export class SyncSession {
   readonly #channel: ReplicaChannel
@@ -43,6 +52,8 @@ export class SyncSession {
   readonly #over = new AbortController()
   /** All that a one-shot channel carries up was sent. */
   #said = false
+  /** With the greeting what the hub lost went up, and nothing else. */
+  #brings = false
   #busy = false
   #closingWaitMs: number | null = null
   #end: SessionEnd | null = null
@@ -52,7 +63,8 @@ export class SyncSession {
     this.#parts = parts
     this.#goal = goal
     this.#catchUp = new CatchUp(parts)
-    this.#window = new PushWindow(parts.memory.outbox, parts.sent)
+    parts.memory.speaker = nextSpeaker(parts.memory)
+    this.#window = new PushWindow(parts.memory.outbox, parts.sent, parts.memory.speaker)
     this.#pause = new Pause(parts.clock, this.#over.signal)
     this.#mending = new Mending(channel, parts, goal, this.#window, this.#pause, () => this.push())
     this.#presence = new Presence(parts, this.#over.signal)
@@ -74,7 +86,7 @@ export class SyncSession {
 
   async run(): Promise<SessionEnd> {
     try {
-      this.#greet()
+      await this.#greet()
       return await this.#converse()
     } catch (cause) {
       const error = asSyncError(cause, 'MESSAGE_UNEXPECTED', 'the exchange failed')
@@ -87,7 +99,7 @@ export class SyncSession {
 
   /** Says goodbye; `run` ends. */
   leave(): void {
-    this.#end ??= left
+    this.#end ??= endOfLeaving(this.#parts.memory)
     this.#channel.send({ type: 'Bye' })
     this.#channel.close()
   }
@@ -105,12 +117,16 @@ export class SyncSession {
     this.#watch.look()
   }
 
-  #greet(): void {
+  async #greet(): Promise<void> {
     this.#channel.send(helloOf(this.#parts))
     // The answer will not be heard before everything was said.
     if (this.#channel.oneShot) {
+      const heal = await this.#parts.healing.withGreeting()
+      this.#brings = heal !== null
+      // What waits may build on what the hub lost: it goes when that is there again.
+      if (heal !== null) this.#channel.send(heal)
       // Who found its id taken asks first whether it still is.
-      if (this.#parts.connection.notes.lastError?.code !== 'REPLICA_TAKEN') this.push()
+      else if (this.#parts.connection.notes.lastError?.code !== 'REPLICA_TAKEN') this.push()
       this.#said = true
       this.#channel.end()
     }
@@ -119,6 +135,10 @@ export class SyncSession {
 
   async #converse(): Promise<SessionEnd> {
     for (;;) {
+      this.#busy = true
+      // A slow store holds up what is read; what is not taken stays with the hub.
+      await this.#parts.writes.room()
+      this.#busy = false
       const message = await this.#channel.receive()
       if (message === null) return this.#hungUp()
       this.#busy = true
@@ -148,6 +168,9 @@ export class SyncSession {
       case 'Rebuild':
         this.#watch.heard()
         return this.#catchUp.rebuild(message)
+      case 'HealWanted':
+        this.#watch.heard()
+        return this.#parts.healing.take(this.#channel, message.stateVector)
       case 'Tail':
         return this.#takeTail(message)
       case 'CaughtUp':
@@ -172,10 +195,12 @@ export class SyncSession {
   #takeWelcome(welcome: Welcome): void {
     const { tally, connection, log } = this.#parts
     this.#watch.heard()
-    if (tally.welcome === null || welcome.path !== 'live') tally.welcome = welcome
+    if (tally.welcome === null || tally.welcome.path === 'live' || welcome.path === 'heal')
+      tally.welcome = welcome
     log(`catching up by ${welcome.path}: ${welcome.why}`)
     this.#mending.noteWelcome()
     this.#catchUp.begin(welcome)
+    connection.noteDurability(welcome.durability)
     connection.release()
     connection.on('connected')
   }
@@ -194,7 +219,12 @@ export class SyncSession {
     const { isReset } = this.#catchUp
     this.#watch.heard()
     await this.#catchUp.makeOwn()
+    if (await this.#catchUp.isShort()) {
+      this.#end = { kind: 'asked' }
+      return
+    }
     this.#count(this.#catchUp.end(message))
+    this.#parts.healing.over()
     if (isReset) this.#mending.noteReset()
     connection.noteSuccess(inTheWay(this.#parts))
     connection.on('caughtUp')
@@ -205,7 +235,7 @@ export class SyncSession {
     await this.#goOn()
   }
 
-  async #takeAck({ counter, duplicate }: Ack): Promise<void> {
+  async #takeAck({ counter, duplicate, durability }: Ack): Promise<void> {
     const { memory, tally, connection } = this.#parts
     this.#watch.heard()
     const commit = this.#window.answered(counter)
@@ -215,11 +245,12 @@ export class SyncSession {
       this.#mending.requireRebuild()
     }
     // What stands there already may be a twin's: whose it is shows when the log brings it.
-    memory.outbox.markAcked(counter, duplicate ? 'inLog' : 'ours')
-    memory.noteAcked(counter)
-    connection.noteMark(counter)
+    memory.outbox.markAcked(counter, duplicate ? 'inLog' : 'ours', durability)
+    noteInLog(memory, connection, commit.id)
+    connection.noteDurability(durability)
     if (this.#tooNew === null) connection.noteTaken()
     if (!duplicate) tally.pushed++
+    connection.changed()
     this.#pause.reset()
     await this.#goOn()
   }
@@ -255,8 +286,9 @@ export class SyncSession {
   }
 
   #isDone(): boolean {
-    if (this.#goal === null || this.#channel.oneShot || !this.caughtUp) return false
-    if (!this.#window.isEmpty || this.#pause.isOn) return false
+    if (this.#channel.oneShot || !this.caughtUp || !this.#window.isEmpty || this.#pause.isOn) return false
+    if (hasSpoken(this.#parts.memory)) return true
+    if (this.#goal === null) return false
     const { outbox } = this.#parts.memory
     if (!outbox.hasUpTo(this.#goal)) return true
     // What waits for an update of the app stays; what was pushed before it was heard of comes back first.
@@ -268,10 +300,10 @@ export class SyncSession {
     return tooNew(this.#parts.memory, this.#parts.domain)
   }
 
-  #count({ pulled, applied, mustRebuild }: Brought): void {
-    this.#parts.tally.pulled += pulled
-    this.#parts.tally.applied += applied
-    if (mustRebuild) this.#mending.requireRebuild()
+  #count(brought: Brought): void {
+    this.#parts.tally.pulled += brought.pulled
+    this.#parts.tally.applied += brought.applied
+    this.#mending.noteBrought(brought)
   }
 
   #awaitsAnswer(): boolean {
@@ -291,9 +323,11 @@ export class SyncSession {
     this.#channel.close()
     const reason = await this.#channel.closed
     if (this.#end !== null) return this.#end
-    if (this.#channel.oneShot && this.caughtUp && reason.code === null) {
-      const { last } = this.#pause
-      return { kind: 'done', refusal: last?.error ?? null, waitMs: last?.waitMs ?? null }
+    if (this.#channel.oneShot && reason.code === null) {
+      const { memory, healing } = this.#parts
+      if (healing.isAsked || (this.#brings && this.caughtUp && memory.outbox.size > 0))
+        return { kind: 'asked' }
+      if (this.caughtUp) return endOfAnswer(memory, this.#pause.last)
     }
     return endOfChannel(reason, this.#closingWaitMs)
   }

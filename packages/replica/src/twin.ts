@@ -1,11 +1,12 @@
 /**
- * A twin: another folder with this replica's id, since the folder was copied, or restored from an older copy. Its commits
- * stand in the log under our counters, so the hub takes ours for duplicates of them. Told by stamps, which no recommit
+ * A twin: another folder with this replica's id, a copy that could not be noticed when it was opened (an image of a disk). Its
+ * commits stand in the log under our counters, so the hub takes ours for duplicates of them. Told by stamps, which no recommit
  * changes, and before anything is settled, rebuilt or believed (invariant 4).
  */
 import { SyncError, type CaughtUp, type Counter, type Crdt, type Hlc, type TailCommit } from '@rejoin/core'
 import type { ReplicaMemory } from './memory.ts'
-import type { OutboxEntry } from './outbox.ts'
+import type { Mark, OutboxEntry } from './outbox.ts'
+import { ownEntry } from './speaker.ts'
 
 /**
  * @param known up to which counter our commits may be at a hub: sent, or acknowledged.
@@ -13,21 +14,28 @@ import type { OutboxEntry } from './outbox.ts'
  * so that nobody can tell any more.
  */
 export function checkMark(memory: ReplicaMemory, { ackedCounter, ackedHlc }: CaughtUp, known: Counter): void {
-  if (ackedCounter > memory.counter) throw taken(memory, ackedCounter)
-  const ours = stampOf(memory, ackedCounter)
-  if (ours === null ? ackedCounter > known : ackedHlc !== null && ours !== ackedHlc) {
-    throw taken(memory, ackedCounter)
-  }
+  const { replica, speaker } = memory
+  const ours = stampOf(memory, { replica: speaker, counter: ackedCounter })
+  // Of a former name we know what was made before the copy; what the others make since is theirs.
+  const isUnknown =
+    ours === null && speaker === replica && (ackedCounter > known || isNever(memory, ackedCounter))
+  const isOther = ours !== null && ackedHlc !== null && ours !== ackedHlc
+  if (isUnknown || isOther) throw taken(memory, ackedCounter)
 }
 
 /** @throws SyncError REPLICA_TAKEN where the log holds a commit under our id that was not made here. */
 export function checkOwn(memory: ReplicaMemory, crdt: Crdt, { replica, counter, update }: TailCommit): void {
-  if (replica !== memory.replica || update === null) return
-  if (counter > memory.counter) throw taken(memory, counter)
-  const ours = stampOf(memory, counter)
-  if (ours === null || isSame(memory.outbox.get(counter), update)) return
+  if (update === null) return
+  if (replica === memory.replica && isNever(memory, counter)) throw taken(memory, counter)
+  const ours = stampOf(memory, { replica, counter })
+  if (ours === null || isSame(ownEntry(memory, { replica, counter }), update)) return
   const theirs = loggedStamp(crdt, update)
   if (theirs !== null && theirs !== ours) throw taken(memory, counter)
+}
+
+/** We never gave this counter under our present id. */
+function isNever({ counter: last, formerCounter }: ReplicaMemory, counter: Counter): boolean {
+  return counter > last || (counter > 0 && counter <= formerCounter)
 }
 
 /**
@@ -47,9 +55,11 @@ function isSame(own: OutboxEntry | undefined, update: Uint8Array): boolean {
 }
 
 /** The stamp of a commit that is still here. */
-function stampOf(memory: ReplicaMemory, counter: Counter): Hlc | null {
+function stampOf(memory: ReplicaMemory, { replica, counter }: Mark): Hlc | null {
   const commit = memory.outbox.get(counter)?.commit ?? memory.rejected.get(counter)?.commit
-  return commit?.hlc ?? memory.withdrawn.get(counter) ?? null
+  if (commit !== undefined) return commit.id.replica === replica ? commit.hlc : null
+  // Withdrawn are commits of ours alone.
+  return replica === memory.replica ? (memory.withdrawn.get(counter) ?? null) : null
 }
 
 /** All entries of a commit carry its stamp. */

@@ -12,7 +12,7 @@ import {
   type ReplicaStore,
 } from '@rejoin/core'
 import type { ChangeFeed } from './change-feed.ts'
-import { freshClientId, newestVersion, type ReplicaMemory } from './memory.ts'
+import { freshWriter, newestVersion, type ReplicaMemory } from './memory.ts'
 import type { OutboxEntry } from './outbox.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import { recommit } from './recommit.ts'
@@ -31,7 +31,7 @@ export interface WithdrawalParts {
 }
 
 /**
- * Resolves when it is durable.
+ * Resolves when it is saved.
  * @throws SyncError INPUT_INVALID where the commit is not in the outbox or may have been sent; REPLICA_CLOSED when `closing`
  * aborts; STORE_… when the store fails: then, where the base could be read, it is withdrawn here and saved later.
  */
@@ -62,10 +62,10 @@ async function takeBack(parts: WithdrawalParts, counter: Counter, closing: Abort
   const entries = memory.outbox
     .entries()
     .map((each): OutboxEntry => (each.commit.id.counter <= sentCounter ? { ...each, stage: 'acked' } : each))
-  const clientId = freshClientId(clock, memory.document.clientId)
+  const writer = freshWriter(clock, memory)
+  const { clientId } = writer
   const out = new Set([counter])
-  const mark = memory.ackedCounter
-  const { document, outbox, failed } = recommit(crdt, domain, clientId, base, entries, mark, out)
+  const { document, outbox, failed } = recommit(crdt, domain, writer, base, entries, memory.mark, out)
 
   const message = `commit ${counter} of ${parts.namespace} was withdrawn before it was sent`
   const stamp = memory.outbox.get(counter)?.commit.hlc
@@ -75,7 +75,7 @@ async function takeBack(parts: WithdrawalParts, counter: Counter, closing: Abort
   feed.swap(document, 'local')
   const steps = memory.raiseVersion(newestVersion(outbox, 1))
   writes.add([...steps, { kind: 'recommit', clientId, outbox, rejected: failed }], () => {
-    memory.outbox.markSaved(outbox)
+    memory.outbox.markSaved(outbox, writes.durability)
     connection.changed()
   })
   feed.release()

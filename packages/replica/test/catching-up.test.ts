@@ -22,7 +22,7 @@ import {
   welcome,
 } from './support.ts'
 import { CatchUp } from '../src/catch-up.ts'
-import { broughtNothing } from '../src/inbound.ts'
+import { broughtNothing } from '../src/brought.ts'
 import { PendingWrites } from '../src/pending-writes.ts'
 import type { SessionParts } from '../src/session-parts.ts'
 
@@ -511,7 +511,7 @@ describe('a live replica', () => {
   })
 })
 
-test('[14] while the store fails, catching up takes no more than one message down may be', async () => {
+test('[14] while the store fails, catching up takes no more than may wait', () => {
   const clock = new VirtualClock(1)
   const store = new ShakyStore()
   store.failing = new SyncError('STORE_FULL', 'full')
@@ -519,6 +519,7 @@ test('[14] while the store fails, catching up takes no more than one message dow
   const taken: string[] = []
   const inbound = {
     checkTail: () => {},
+    hasUntold: () => false,
     tail: () => {
       taken.push('tail')
       return broughtNothing
@@ -526,11 +527,11 @@ test('[14] while the store fails, catching up takes no more than one message dow
   }
   // Of a session's parts those that a catch-up works with.
   const catchUp = new CatchUp({ writes, inbound } as unknown as SessionParts)
-  catchUp.begin({ type: 'Welcome', path: 'tail', why: '' })
+  catchUp.begin({ type: 'Welcome', path: 'tail', why: '', durability: 'durable' })
   const message = { type: 'Tail', cursor: cursor(1), commits: [] } as const
   const waits = (bytes: number): void =>
     writes.add([{ kind: 'snapshot', snapshot: new Uint8Array(bytes), cursor: cursor(1), hlc: null }])
-  waits(limits.messageDownBytesMax)
+  waits(limits.pendingBytesMax - 1)
   catchUp.tail({ ...message, commits: [] })
   expect(taken).toEqual(['tail'])
   waits(1)

@@ -1,5 +1,5 @@
 // Replicas around a real hub in one process, on a clock that stands still until somebody waits.
-import type { CommitId, Dial } from '@rejoin/core'
+import type { AnyDomain, CommitId, Dial } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { anyone, openHub, readLog, rebuildNamespace, type Hub } from '@rejoin/hub'
 import type { Replica } from '@rejoin/replica'
@@ -46,9 +46,15 @@ export class HubbedWorld {
   readonly #store = new MapHubStore()
   readonly #hub: Hub
 
-  constructor(seed: number) {
+  /** @param domain as the hub knows it. */
+  constructor(seed: number, domain: AnyDomain = todo) {
     this.clock = new VirtualClock(seed)
-    this.#hub = openHub({ store: this.#store, updates: yjsCrdt.updates, domains: [todo], clock: this.clock })
+    this.#hub = openHub({
+      store: this.#store,
+      updates: yjsCrdt.updates,
+      domains: [domain],
+      clock: this.clock,
+    })
   }
 
   open(store = new MapReplicaStore()): Promise<Replica<Todo>> {

@@ -60,7 +60,10 @@ async function live(store: MapReplicaStore = new MapReplicaStore()) {
 describe('a rebuild that is left to the replica', () => {
   test('[1] [7] [22] makes of the base what everybody makes of it, downloads nothing, and tells the app nothing', async () => {
     const { replica, line, store, base, sayRebuilt } = await live()
-    expect(line.heard[0]).toMatchObject({ type: 'Hello', capabilities: ['delta', 'rebuild', 'newer'] })
+    expect(line.heard[0]).toMatchObject({
+      type: 'Hello',
+      capabilities: ['delta', 'rebuild', 'newer', 'heal'],
+    })
     const heard: unknown[] = []
     replica.subscribe((changes) => heard.push(changes))
     const { clientId } = replica
@@ -149,7 +152,10 @@ describe('a rebuild that is left to the replica', () => {
     expect(replica.status).toMatchObject({ cursor: cursor(1), divergence: null })
     store.failing = null
     await replica.flush()
-    expect(again.heard[0]).toMatchObject({ cursor: cursor(1), capabilities: ['delta', 'rebuild', 'newer'] })
+    expect(again.heard[0]).toMatchObject({
+      cursor: cursor(1),
+      capabilities: ['delta', 'rebuild', 'newer', 'heal'],
+    })
     again.say(welcome('reset'), { type: 'Snapshot', cursor: cursor(3, 8), snapshot: canonical([whole]) })
     again.say(caughtUp(cursor(3, 8)))
     await until('reset', () => replica.status.cursor?.epoch === 8)
@@ -296,7 +302,7 @@ describe('a replica that holds other content than the hub', () => {
     expect(bytesOf(replica)).toBe(before)
 
     const again = await reconnected(1)
-    expect(again.heard[0]).toMatchObject({ cursor: cursor(1), capabilities: ['delta', 'newer'] })
+    expect(again.heard[0]).toMatchObject({ cursor: cursor(1), capabilities: ['delta', 'newer', 'heal'] })
     again.say(welcome('reset'), { type: 'Snapshot', cursor: cursor(2, 8), snapshot: theirs })
     again.say(caughtUp(cursor(2, 8)))
     const push = await again.next('Push')
@@ -310,7 +316,7 @@ describe('a replica that holds other content than the hub', () => {
     const third = await reconnected(2)
     expect(third.heard[0]).toMatchObject({
       cursor: cursor(2, 8),
-      capabilities: ['delta', 'rebuild', 'newer'],
+      capabilities: ['delta', 'rebuild', 'newer', 'heal'],
     })
     third.say(welcome('live'), caughtUp(cursor(2, 8)))
     await until('live again', () => replica.status.state === 'live')
@@ -336,7 +342,7 @@ describe('a replica that holds other content than the hub', () => {
     hub.reachable = true
     await openTodo({ store, clock, dial: hub.dial })
     const after = await hub.line(1)
-    expect(after.heard[0]).toMatchObject({ capabilities: ['delta', 'newer'] })
+    expect(after.heard[0]).toMatchObject({ capabilities: ['delta', 'newer', 'heal'] })
   })
 
   test.each([
@@ -354,7 +360,7 @@ describe('a replica that holds other content than the hub', () => {
     const first = await hub.line(0)
     first.say(welcome('rebuild'), rebuild(cursor(2, 8), [theirs]), caughtUp(cursor(2, 8)))
     const second = await hub.line(1)
-    expect(second.heard[0]).toMatchObject({ capabilities: ['delta', 'newer'] })
+    expect(second.heard[0]).toMatchObject({ capabilities: ['delta', 'newer', 'heal'] })
     second.say(welcome('reset'), { type: 'Snapshot', cursor: cursor(2, 8), snapshot: theirs })
     second.say(caughtUp(cursor(2, 8)))
     if (oneShot) {

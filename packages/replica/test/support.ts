@@ -14,6 +14,7 @@ import {
   type Cursor,
   type Dial,
   type DownMessage,
+  type Durability,
   type Hlc,
   type HubChannel,
   type OpOf,
@@ -27,29 +28,35 @@ import { MapReplicaStore, VirtualClock } from '@rejoin/testkit'
 import { memoryConnection } from '@rejoin/transport'
 import { z } from 'zod'
 
-export const todo = defineDomain({
-  name: 'todo',
-  version: 2,
-  tables: {
-    lists: records({ title: z.string().max(200), color: z.enum(['red', 'blue']).optional() }),
-    items: map({ key: z.tuple([Id, Id]), value: z.string().max(100_000), under: 'lists' }),
-    settings: singleton({ owner: z.string() }),
-  },
-  ops: (op) => ({
-    ListAdded: op(z.object({ id: Id, title: z.string() }), (t, o) => t.lists.add(o.id, { title: o.title })),
-    ListTitled: op(z.object({ id: Id, title: z.string() }), (t, o) => t.lists.set(o.id, { title: o.title })),
-    ListRemoved: op(z.object({ id: Id }), (t, o) => t.lists.remove(o.id)),
-    ItemSet: op(z.object({ list: Id, item: Id, text: z.string() }), (t, o) =>
-      t.items.set([o.list, o.item], o.text),
-    ),
-    ItemRemoved: op(z.object({ list: Id, item: Id }), (t, o) => t.items.remove([o.list, o.item])),
-    OwnerNamed: op(z.object({ owner: z.string() }), (t, o) => t.settings.set({ owner: o.owner })),
-    BlueOnly: op(z.object({ id: Id }), (t, o) => {
-      if (t.lists.get(o.id)?.title === 'red') throw new Error('it is red')
-      t.lists.set(o.id, { color: 'blue' })
+const todoOf = (titleCharsMax: number) =>
+  defineDomain({
+    name: 'todo',
+    version: 2,
+    tables: {
+      lists: records({ title: z.string().max(titleCharsMax), color: z.enum(['red', 'blue']).optional() }),
+      items: map({ key: z.tuple([Id, Id]), value: z.string().max(100_000), under: 'lists' }),
+      settings: singleton({ owner: z.string() }),
+    },
+    ops: (op) => ({
+      ListAdded: op(z.object({ id: Id, title: z.string() }), (t, o) => t.lists.add(o.id, { title: o.title })),
+      ListTitled: op(z.object({ id: Id, title: z.string() }), (t, o) =>
+        t.lists.set(o.id, { title: o.title }),
+      ),
+      ListRemoved: op(z.object({ id: Id }), (t, o) => t.lists.remove(o.id)),
+      ItemSet: op(z.object({ list: Id, item: Id, text: z.string() }), (t, o) =>
+        t.items.set([o.list, o.item], o.text),
+      ),
+      ItemRemoved: op(z.object({ list: Id, item: Id }), (t, o) => t.items.remove([o.list, o.item])),
+      OwnerNamed: op(z.object({ owner: z.string() }), (t, o) => t.settings.set({ owner: o.owner })),
+      BlueOnly: op(z.object({ id: Id }), (t, o) => {
+        if (t.lists.get(o.id)?.title === 'red') throw new Error('it is red')
+        t.lists.set(o.id, { color: 'blue' })
+      }),
     }),
-  }),
-})
+  })
+export const todo = todoOf(200)
+/** As a hub may know it that refuses longer titles for good. */
+export const strictTodo = todoOf(6)
 export type Todo = typeof todo
 export type TodoOp = OpOf<Todo>
 
@@ -224,10 +231,11 @@ export const cursor = (seq: number, epoch = 7): Cursor => ({
   seq,
   tag: seq.toString(16).padStart(16, '0'),
 })
-export const welcome = (path: CatchUpPath): DownMessage => ({
+export const welcome = (path: CatchUpPath, durability: Durability = 'durable'): DownMessage => ({
   type: 'Welcome',
   path,
   why: `${path} it is`,
+  durability,
 })
 export const caughtUp = (
   at: Cursor | null,
@@ -250,11 +258,12 @@ export const tail = (at: Cursor, ...commits: TailCommit[]): DownMessage => ({
   cursor: at,
   commits,
 })
-export const ack = (counter: number, duplicate = false): DownMessage => ({
+export const ack = (counter: number, duplicate = false, durability: Durability = 'durable'): DownMessage => ({
   type: 'Ack',
   counter,
   seq: 1,
   duplicate,
+  durability,
 })
 export const refused = (
   counter: number | null,

@@ -233,7 +233,7 @@ function pushOf(counter: number, bytes: number): UpMessage {
 }
 
 function ackOf(counter: number): DownMessage {
-  return { type: 'Ack', counter, seq: counter, duplicate: false }
+  return { type: 'Ack', counter, seq: counter, duplicate: false, durability: 'durable' }
 }
 
 function snapshotOf(bytes: number): DownMessage {

@@ -6,6 +6,7 @@ import { logCases } from './hub-store/log-cases.ts'
 import { hubLifeCases } from './hub-store/life-cases.ts'
 import { checkpointCases } from './hub-store/checkpoint-cases.ts'
 import { concurrentCases } from './hub-store/concurrent-cases.ts'
+import { failingCases } from './hub-store/failing-cases.ts'
 import { randomCases } from './hub-store/random-cases.ts'
 import { tailCases } from './hub-store/tail-cases.ts'
 import { twoHubsCases } from './hub-store/two-hubs-cases.ts'
@@ -27,6 +28,7 @@ export function hubStoreSuite({ test, open, cannot }: HubStoreSuiteOptions): voi
     ...checkpointCases(open),
     ...hubLifeCases(open),
     ...concurrentCases(open),
+    ...failingCases(open),
     ...twoHubsCases(open),
     ...randomCases(open),
   }

@@ -42,6 +42,9 @@ export class MapHubStore implements HubStore {
   readonly #fault: StoreFault
   #kept = new Map<Namespace, Kept>()
   #closed = false
+  #lateReads = 0
+  /** What a late reader sees, and for how many more reads. */
+  #late: { readonly kept: ReadonlyMap<Namespace, Kept>; reads: number } | null = null
 
   constructor(options: MapHubStoreOptions = {}) {
     this.incarnation = options.incarnation ?? 'kept in memory'
@@ -57,20 +60,31 @@ export class MapHubStore implements HubStore {
     return store
   }
 
-  /** The same store as a second hub has it, at the same time; closing one leaves the other. */
-  beside(fault: StoreFault = noFault): MapHubStore {
+  /**
+   * The same store as a second hub has it, at the same time; closing one leaves the other. Its reads may be late (St4): of
+   * what others write it sees nothing for `lateReads` reads, as behind a replica of a database; its own writes it sees at once.
+   */
+  beside(fault: StoreFault = noFault, lateReads = 0): MapHubStore {
     const store = new MapHubStore({ incarnation: this.incarnation, durability: this.durability, fault })
     store.#kept = this.#kept
+    store.#lateReads = lateReads
     return store
   }
 
-  append(namespace: Namespace, after: Seq, body: Uint8Array): Promise<AppendResult> {
+  /** A backup of this moment: a store of its own from here on, which knows nothing of having been restored. */
+  copy(fault: StoreFault = noFault): MapHubStore {
+    const store = new MapHubStore({ incarnation: this.incarnation, durability: this.durability, fault })
+    store.#kept = copyOf(this.#kept)
+    return store
+  }
+
+  append(namespace: Namespace, after: Seq, body: Uint8Array, beyond: Seq = 0): Promise<AppendResult> {
     return this.#call('append', () => {
       const kept = this.#kept.get(namespace)
       const log = kept?.kind === 'present' ? kept.log : emptyLog()
       const head = headOf(log)
       if (after !== head) return { kind: 'moved', head }
-      const seq = (kept?.kind === 'removed' ? kept.last : head) + 1
+      const seq = Math.max(kept?.kind === 'removed' ? kept.last : head, beyond) + 1
       log.records.push({ seq, prev: head, body: body.slice() })
       this.#kept.set(namespace, { kind: 'present', log })
       return { kind: 'appended', seq }
@@ -79,7 +93,7 @@ export class MapHubStore implements HubStore {
 
   readTail(namespace: Namespace, after: Seq, limit: TailLimit): Promise<TailResult> {
     return this.#call('readTail', () => {
-      const log = this.#log(namespace)
+      const log = logIn(this.#readable(), namespace)
       if (log !== null && after < log.floor) return { kind: 'gap', ...rangeOf(log) }
       const rest = log?.records.filter((record) => record.seq > after) ?? []
       const records = firstOf(rest, limit)
@@ -90,8 +104,9 @@ export class MapHubStore implements HubStore {
   heads(namespaces: readonly Namespace[]): Promise<ReadonlyMap<Namespace, LogRange>> {
     return this.#call('heads', () => {
       const ranges = new Map<Namespace, LogRange>()
+      const kept = this.#readable()
       for (const namespace of namespaces) {
-        const log = this.#log(namespace)
+        const log = logIn(kept, namespace)
         if (log !== null) ranges.set(namespace, rangeOf(log))
       }
       return ranges
@@ -99,12 +114,12 @@ export class MapHubStore implements HubStore {
   }
 
   state(namespace: Namespace): Promise<NamespaceState> {
-    return this.#call('state', () => this.#kept.get(namespace)?.kind ?? 'unknown')
+    return this.#call('state', () => this.#readable().get(namespace)?.kind ?? 'unknown')
   }
 
   checkpoint(namespace: Namespace): Promise<StoredCheckpoint | null> {
     return this.#call('checkpoint', () => {
-      const checkpoint = this.#log(namespace)?.checkpoint ?? null
+      const checkpoint = logIn(this.#readable(), namespace)?.checkpoint ?? null
       if (checkpoint === null) return null
       const { seq, marks, snapshot } = checkpoint
       return { seq, marks, snapshot: () => this.#call('snapshot', () => snapshot) }
@@ -136,9 +151,10 @@ export class MapHubStore implements HubStore {
   }
 
   namespaces(): Promise<readonly Namespace[]> {
-    return this.#call('namespaces', () =>
-      [...this.#kept.keys()].filter((namespace) => this.#log(namespace) !== null).sort(),
-    )
+    return this.#call('namespaces', () => {
+      const kept = this.#readable()
+      return [...kept.keys()].filter((namespace) => logIn(kept, namespace) !== null).sort()
+    })
   }
 
   remove(namespace: Namespace): Promise<void> {
@@ -158,6 +174,7 @@ export class MapHubStore implements HubStore {
     this.#checkOpen()
     throwFault(this.#fault, name)
     const result = call()
+    if (writes.has(name)) this.#late = null
     await Promise.resolve()
     // A crash came between: nobody hears of what happened.
     this.#checkOpen()
@@ -169,11 +186,38 @@ export class MapHubStore implements HubStore {
     if (this.#closed) throw new SyncError('STORE_CLOSED', 'the hub store is closed: open it again')
   }
 
+  /** For a write: never late, and what it leaves is seen at once. */
   #log(namespace: Namespace): Log | null {
-    const kept = this.#kept.get(namespace)
-    return kept?.kind === 'present' ? kept.log : null
+    return logIn(this.#kept, namespace)
+  }
+
+  #readable(): ReadonlyMap<Namespace, Kept> {
+    if (this.#lateReads === 0) return this.#kept
+    if (this.#late === null || this.#late.reads === 0) {
+      this.#late = { kept: copyOf(this.#kept), reads: this.#lateReads }
+    }
+    this.#late.reads -= 1
+    return this.#late.kept
   }
 }
+
+function logIn(all: ReadonlyMap<Namespace, Kept>, namespace: Namespace): Log | null {
+  const kept = all.get(namespace)
+  return kept?.kind === 'present' ? kept.log : null
+}
+
+function copyOf(all: ReadonlyMap<Namespace, Kept>): Map<Namespace, Kept> {
+  return new Map(
+    [...all].map(([namespace, kept]) => [
+      namespace,
+      kept.kind === 'removed'
+        ? kept
+        : { kind: 'present', log: { ...kept.log, records: [...kept.log.records] } },
+    ]),
+  )
+}
+
+const writes: ReadonlySet<string> = new Set(['append', 'installCheckpoint', 'trim', 'remove'])
 
 function emptyLog(): Log {
   return { records: [], floor: 0, checkpoint: null }

@@ -2,35 +2,52 @@
  * `ReplicaStore` over plain values: for tests and simulations. Batches are recorded whole or not at all; nothing is on disk,
  * so what was recorded outlives a `crash()` and not the process.
  */
-import { SyncError, type ReplicaStep, type ReplicaStore, type StoredReplica } from '@rejoin/core'
+import {
+  SyncError,
+  type Durability,
+  type ReplicaStep,
+  type ReplicaStore,
+  type StoredReplica,
+} from '@rejoin/core'
 import { modelAfter, storedOf, type ReplicaModel } from './replica-model.ts'
 import { noFault, throwFault, type StoreFault } from './store-fault.ts'
 
 export interface MapReplicaStoreOptions {
+  /** What it says of itself; default `durable`. */
+  readonly durability?: Durability
   readonly fault?: StoreFault
 }
 
 export class MapReplicaStore implements ReplicaStore {
+  readonly durability: Durability
   readonly #fault: StoreFault
   #model: ReplicaModel | null = null
   #closed = false
 
   constructor(options: MapReplicaStoreOptions = {}) {
     this.#fault = options.fault ?? noFault
+    this.durability = options.durability ?? 'durable'
   }
 
   /** The store as the next process finds it; this one is closed at once, whatever is under way. */
   crash(fault: StoreFault = noFault): MapReplicaStore {
-    const store = new MapReplicaStore({ fault })
+    const store = new MapReplicaStore({ fault, durability: this.durability })
     store.#model = this.#model
     this.#closed = true
     return store
   }
 
-  /** A copy of the folder as it is now, such as a backup; this one stays in use. */
+  /** A copy as it is now that nobody can tell from this one, such as an image of the disk; this one stays in use. */
   copy(): MapReplicaStore {
-    const store = new MapReplicaStore()
+    const store = new MapReplicaStore({ durability: this.durability })
     store.#model = this.#model
+    return store
+  }
+
+  /** The same where the folder notices it, as one on a disk does. */
+  noticedCopy(fault: StoreFault = noFault): MapReplicaStore {
+    const store = new MapReplicaStore({ fault, durability: this.durability })
+    store.#model = this.#model && { ...this.#model, isCopy: true }
     return store
   }
 

@@ -16,6 +16,9 @@ import {
 /** One replica; steps replace its fields and never change what they hold. */
 export interface ReplicaModel {
   readonly identity: ReplicaIdentity
+  /** Its storage is a copy, and it has no identity of its own yet. */
+  readonly isCopy: boolean
+  readonly formerCounter: Counter
   readonly counter: Counter
   readonly hlc: Hlc | null
   readonly cursor: Cursor | null
@@ -35,6 +38,24 @@ export function modelAfter(model: ReplicaModel | null, step: ReplicaStep): Repli
   }
   assert(model !== null, 'the first step of a replica creates it')
   switch (step.kind) {
+    case 'reidentify': {
+      const { replica, clientId } = step
+      // Repeated after a write whose outcome was unknown.
+      if (model.identity.replica === replica) return model
+      const { notes, counter } = model
+      return {
+        ...model,
+        identity: { ...model.identity, replica, clientId },
+        isCopy: false,
+        formerCounter: counter,
+        notes: {
+          ...notes,
+          ackedCounter: 0,
+          sentCounter: Math.max(notes.sentCounter, counter),
+          lastError: notes.lastError?.code === 'REPLICA_TAKEN' ? null : notes.lastError,
+        },
+      }
+    }
     case 'local': {
       const { counter } = step.commit.id
       const outbox = new Map(model.outbox).set(counter, step.commit)
@@ -90,9 +111,11 @@ export function modelAfter(model: ReplicaModel | null, step: ReplicaStep): Repli
 
 /** The model as a store loads it. */
 export function storedOf(model: ReplicaModel): StoredReplica {
-  const { identity, counter, hlc, cursor, snapshot, updates, notes } = model
+  const { identity, isCopy, formerCounter, counter, hlc, cursor, snapshot, updates, notes } = model
   return {
     identity,
+    isCopy,
+    formerCounter,
     counter,
     hlc,
     cursor,
@@ -108,6 +131,8 @@ export function storedOf(model: ReplicaModel): StoredReplica {
 function created(identity: ReplicaIdentity): ReplicaModel {
   return {
     identity,
+    isCopy: false,
+    formerCounter: 0,
     counter: 0,
     hlc: null,
     cursor: null,

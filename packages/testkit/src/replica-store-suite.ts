@@ -4,6 +4,7 @@
  */
 import { batchCases } from './replica-store/batch-cases.ts'
 import { edgeCases } from './replica-store/edge-cases.ts'
+import { identityCases } from './replica-store/identity-cases.ts'
 import type { OpenReplicaStore } from './replica-store/opened.ts'
 import { randomReplicaCases } from './replica-store/random-cases.ts'
 import { stepCases } from './replica-store/step-cases.ts'
@@ -20,7 +21,13 @@ export interface ReplicaStoreSuiteOptions {
 export function replicaStoreSuite({ test, open, cannot }: ReplicaStoreSuiteOptions): void {
   declareCases(
     test,
-    { ...stepCases(open), ...batchCases(open), ...edgeCases(open), ...randomReplicaCases(open) },
+    {
+      ...identityCases(open),
+      ...stepCases(open),
+      ...batchCases(open),
+      ...edgeCases(open),
+      ...randomReplicaCases(open),
+    },
     cannot,
   )
 }

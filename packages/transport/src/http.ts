@@ -8,6 +8,7 @@ import { BODY_BYTES_MAX, FRAMES_TYPE, FrameStream, prefixed } from './frame-stre
 import { syncUrl } from './hub-url.ts'
 import { refusalOf } from './refusal.ts'
 import { after, type Socket, type SocketHandler } from './socket.ts'
+import { askToken, type TokenSource } from './token.ts'
 
 const REFUSAL_CHARS_MAX = 4_096
 
@@ -20,6 +21,8 @@ export interface HttpDialerOptions {
   readonly clock: Clock
   /** Sent with the request, e.g. `authorization`. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Asked at each exchange, and sent in its head; never in the URL. */
+  readonly token?: TokenSource | undefined
   readonly fetch?: Fetch
 }
 
@@ -130,8 +133,9 @@ class ExchangeSocket implements Socket {
       await this.#exchange()
       this.#lose({ code: null, message: `the answer of ${this.#url.origin} ended early` })
     } catch (error) {
-      const { code, message } = asSyncError(error, 'HUB_UNREACHABLE', `no hub answers at ${this.#url.origin}`)
-      this.#lose({ code, message })
+      const said = asSyncError(error, 'HUB_UNREACHABLE', `no hub answers at ${this.#url.origin}`)
+      const { code, message, retryAfterMs } = said
+      this.#lose({ code, message, ...(retryAfterMs === null ? {} : { retryAfterMs }) })
     } finally {
       this.#cancelTimeout()
     }
@@ -158,11 +162,13 @@ class ExchangeSocket implements Socket {
   }
 
   async #fetch(): Promise<Response> {
-    const fetch = this.#options.fetch ?? globalThis.fetch
+    const { token, fetch = globalThis.fetch } = this.#options
+    const signedIn =
+      token === undefined ? {} : { authorization: `Bearer ${await askToken(token, this.#abort.signal)}` }
     try {
       return await fetch(this.#url, {
         method: 'POST',
-        headers: { ...this.#options.headers, 'content-type': FRAMES_TYPE, accept: FRAMES_TYPE },
+        headers: { ...this.#options.headers, ...signedIn, 'content-type': FRAMES_TYPE, accept: FRAMES_TYPE },
         body: new Blob(this.#body as Uint8Array<ArrayBuffer>[]),
         redirect: 'error',
         signal: this.#abort.signal,

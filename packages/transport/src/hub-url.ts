@@ -22,6 +22,10 @@ function resolve(url: string, path: string): URL {
   if (!URL.canParse(url)) throw notAHub(url)
   const base = new URL(url)
   if (!['http:', 'https:', 'ws:', 'wss:'].includes(base.protocol)) throw notAHub(url)
+  // Not shown: URLs are logged wherever they pass.
+  if (base.username !== '' || base.password !== '') {
+    throw new SyncError('INPUT_INVALID', `a hub's URL holds no credentials: give ${base.origin} and a token`)
+  }
   // A hub may live below a path of a proxy.
   if (!base.pathname.endsWith('/')) base.pathname += '/'
   base.search = ''

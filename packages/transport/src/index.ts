@@ -12,4 +12,5 @@ export {
   type MemoryWire,
 } from './memory.ts'
 export { type Socket, type SocketHandler } from './socket.ts'
+export { type TokenSource } from './token.ts'
 export { webSocketDialer, type Dialer, type WebSocketDialerOptions } from './websocket.ts'

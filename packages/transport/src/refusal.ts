@@ -10,19 +10,21 @@ const codes: Record<number, ErrorCode> = {
 
 export function refusalOf(url: URL, status: number, body: string): SyncError {
   const said = parsed(body)
-  if (said !== null) return new SyncError(said.code, said.message)
+  if (said !== null) return said
   const code = codes[status]
   if (code !== undefined) return new SyncError(code, `${url.origin} refused with HTTP ${status}`)
   return new SyncError('HUB_UNREACHABLE', `no hub answers at ${url.origin} (HTTP ${status})`)
 }
 
-function parsed(body: string): { code: ErrorCode; message: string } | null {
+function parsed(body: string): SyncError | null {
   try {
     const said: unknown = JSON.parse(body)
     if (typeof said !== 'object' || said === null || !('code' in said) || !('message' in said)) return null
     const { code, message } = said
     if (typeof code !== 'string' || !isErrorCode(code) || typeof message !== 'string') return null
-    return { code, message: message.slice(0, 2_000) }
+    const retryAfterMs = 'retryAfterMs' in said ? said.retryAfterMs : null
+    const later = typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? { retryAfterMs } : {}
+    return new SyncError(code, message.slice(0, 2_000), later)
   } catch {
     return null
   }

@@ -17,7 +17,7 @@ export interface Socket {
   readonly pausable: boolean
   pause(): void
   resume(): void
-  /** Called once, before anything is sent. */
+  /** Called before anything is sent; a later call takes over. */
   handle(handler: SocketHandler): void
 }
 

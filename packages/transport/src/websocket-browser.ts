@@ -7,6 +7,8 @@ import type { Socket, SocketHandler } from './socket.ts'
 import { closeTextOf, reasonOf, SUBPROTOCOL } from './websocket-close.ts'
 import type { OpenOptions } from './websocket-node.ts'
 
+export const sendsHeaders: boolean = false
+
 /** Milliseconds between two looks at what the network has taken. */
 const TAKEN_CHECK_MS = 20
 
@@ -26,9 +28,9 @@ declare const WebSocket: new (url: string, protocols: string[]) => PlatformWebSo
 
 /** @throws SyncError HUB_UNREACHABLE */
 export function openWebSocket(url: URL, options: OpenOptions): Promise<Socket> {
-  const { signal } = options
+  const { signal, subprotocols } = options
   return new Promise((resolve, reject) => {
-    const webSocket = new WebSocket(url.href, [SUBPROTOCOL])
+    const webSocket = new WebSocket(url.href, [SUBPROTOCOL, ...subprotocols])
     webSocket.binaryType = 'arraybuffer'
     // Says nothing; the close that follows says what there is to know.
     webSocket.onerror = () => {}

@@ -8,6 +8,10 @@ export const SUBPROTOCOL = 'rejoin.1'
 const TEXT_BYTES_MAX = 123
 
 const statuses: Partial<Record<ErrorCode, number>> = {
+  UNAUTHENTICATED: 4401,
+  SIGN_IN_EXPIRED: 4401,
+  FORBIDDEN: 4403,
+  SIGN_IN_UNAVAILABLE: 1013,
   HUB_CLOSING: 1001,
   MESSAGE_TOO_LARGE: 1009,
   HUB_INTERNAL: 1011,

@@ -6,7 +6,12 @@ import { refusalOf } from './refusal.ts'
 import type { Socket, SocketHandler } from './socket.ts'
 import { closeTextOf, reasonOf, statusOf, SUBPROTOCOL } from './websocket-close.ts'
 
+/** Here a token travels in the head of the upgrade; a browser needs a frame for it. */
+export const sendsHeaders: boolean = true
+
 export interface OpenOptions {
+  /** Offered beside our own. */
+  readonly subprotocols: readonly string[]
   /** Sent with the upgrade request, e.g. `authorization`. */
   readonly headers: Readonly<Record<string, string>>
   /** Gives up when aborted. */
@@ -18,9 +23,13 @@ export const socketOptions = { maxPayload: limits.frameBytesMax, perMessageDefla
 
 /** @throws SyncError HUB_UNREACHABLE, UNAUTHENTICATED, FORBIDDEN, or what else the hub's refusal names */
 export function openWebSocket(url: URL, options: OpenOptions): Promise<Socket> {
-  const { headers, signal } = options
+  const { headers, signal, subprotocols } = options
   return new Promise((resolve, reject) => {
-    const webSocket = new WebSocket(url, [SUBPROTOCOL], { ...socketOptions, headers, followRedirects: false })
+    const webSocket = new WebSocket(url, [SUBPROTOCOL, ...subprotocols], {
+      ...socketOptions,
+      headers,
+      followRedirects: false,
+    })
     const giveUp = () => webSocket.terminate()
     const settle = () => signal.removeEventListener('abort', giveUp)
     signal.addEventListener('abort', giveUp)

@@ -3,11 +3,13 @@
  * ends its channels, the next dial opens a new one, and the last channel to go closes it.
  */
 import { limits, SyncError, type Clock, type Dial, type DownMessage, type UpMessage } from '@rejoin/core'
-import { openWebSocket } from '#websocket'
+import { openWebSocket, sendsHeaders } from '#websocket'
 import type { Connection } from './connection.ts'
 import { replicaConnection } from './sides.ts'
 import { liveUrl } from './hub-url.ts'
-import { after } from './socket.ts'
+import { SIGN_IN_PROTOCOL, signInOn } from './sign-in-frame.ts'
+import { after, type Socket } from './socket.ts'
+import { askToken, type TokenSource } from './token.ts'
 
 /** Heartbeats without a frame from the hub after which it is taken for gone: half-open links end (fault model 7). */
 const SILENT_BEATS_MAX = 2
@@ -18,6 +20,8 @@ export interface WebSocketDialerOptions {
   readonly clock: Clock
   /** Sent with the upgrade; a browser cannot, and leaves them out. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Asked at each connection: in Node it is sent with the upgrade, from a browser in the first frame; never in the URL. */
+  readonly token?: TokenSource | undefined
 }
 
 export interface Dialer {
@@ -38,6 +42,7 @@ class WebSocketDialer {
   readonly #url: URL
   readonly #clock: Clock
   readonly #headers: Readonly<Record<string, string>>
+  readonly #token: TokenSource | null
   readonly #standing = new Map<ReplicaConnection, Promise<void>>()
   #connecting: { readonly result: Promise<ReplicaConnection>; readonly cancel: AbortController } | null = null
   #waiting = 0
@@ -47,6 +52,7 @@ class WebSocketDialer {
     this.#url = liveUrl(options.url)
     this.#clock = options.clock
     this.#headers = options.headers ?? {}
+    this.#token = options.token ?? null
   }
 
   async dial(signal: AbortSignal) {
@@ -102,20 +108,7 @@ class WebSocketDialer {
       cancel.abort()
     })
     try {
-      const socket = await openWebSocket(this.#url, { headers: this.#headers, signal: cancel.signal })
-      let watching = () => {}
-      let closed = () => {}
-      const over = new Promise<void>((resolve) => (closed = resolve))
-      const connection = replicaConnection(socket, this.#clock, {
-        onIdle: () => connection.close({ code: null, message: 'the last channel was closed' }),
-        onClosed: () => {
-          watching()
-          this.#standing.delete(connection)
-          closed()
-        },
-      })
-      this.#standing.set(connection, over)
-      watching = this.#watch(connection)
+      const connection = await this.#signIn(cancel.signal)
       if (cancel.signal.aborted) connection.close({ code: null, message: 'dialing was given up' })
       return connection
     } catch (error) {
@@ -127,6 +120,33 @@ class WebSocketDialer {
     } finally {
       cancelTimeout()
     }
+  }
+
+  async #signIn(signal: AbortSignal): Promise<ReplicaConnection> {
+    const token = this.#token === null ? null : await askToken(this.#token, signal)
+    const inHead = token !== null && sendsHeaders
+    const headers = inHead ? { ...this.#headers, authorization: `Bearer ${token}` } : this.#headers
+    const subprotocols = token === null || inHead ? [] : [SIGN_IN_PROTOCOL]
+    const socket = await openWebSocket(this.#url, { headers, subprotocols, signal })
+    const begin = () => this.#begun(socket)
+    return token === null || inHead ? begin() : await signInOn(socket, token, signal, begin)
+  }
+
+  #begun(socket: Socket): ReplicaConnection {
+    let watching = () => {}
+    let closed = () => {}
+    const over = new Promise<void>((resolve) => (closed = resolve))
+    const connection = replicaConnection(socket, this.#clock, {
+      onIdle: () => connection.close({ code: null, message: 'the last channel was closed' }),
+      onClosed: () => {
+        watching()
+        this.#standing.delete(connection)
+        closed()
+      },
+    })
+    this.#standing.set(connection, over)
+    watching = this.#watch(connection)
+    return connection
   }
 
   /** Closes a connection whose hub has fallen silent. */

@@ -57,15 +57,24 @@ export const upMessage: fc.Arbitrary<UpMessage> = fc.oneof(
       { minLength: 1, maxLength: 6 },
     ),
   }),
+  fc.record({
+    type: fc.constant('Heal' as const),
+    counter: count,
+    domainVersion: counter,
+    update: bytes,
+  }),
   awareness,
   fc.constant({ type: 'Bye' as const }),
 )
 
+const durability = fc.constantFrom('durable' as const, 'applied' as const)
+
 export const downMessage: fc.Arbitrary<DownMessage> = fc.oneof(
   fc.record({
     type: fc.constant('Welcome' as const),
-    path: fc.constantFrom('live', 'tail', 'snapshot', 'reset', 'unknown', 'rebuild'),
+    path: fc.constantFrom('live', 'tail', 'snapshot', 'reset', 'unknown', 'rebuild', 'heal'),
     why: text(300),
+    durability,
   }),
   fc.record({ type: fc.constant('RevisionGap' as const), cursor: count, floor: count, head: count }),
   fc.record({ type: fc.constant('Snapshot' as const), cursor, snapshot: bytes }),
@@ -74,6 +83,7 @@ export const downMessage: fc.Arbitrary<DownMessage> = fc.oneof(
     cursor,
     digest: fc.stringMatching(/^[0-9a-f]{64}$/),
   }),
+  fc.record({ type: fc.constant('HealWanted' as const), stateVector: bytes }),
   fc.record({ type: fc.constant('NewerDomain' as const), domainVersion: fc.integer({ min: 2 }) }),
   fc.record({
     type: fc.constant('Tail' as const),
@@ -91,10 +101,16 @@ export const downMessage: fc.Arbitrary<DownMessage> = fc.oneof(
       type: fc.constant('CaughtUp' as const),
       cursor: nullable(cursor),
       ackedCounter: count,
-      stamp: hlc,
+      stamp: nullable(hlc),
     })
     .map(({ stamp, ...rest }) => ({ ...rest, ackedHlc: rest.ackedCounter === 0 ? null : stamp })),
-  fc.record({ type: fc.constant('Ack' as const), counter, seq: count, duplicate: fc.boolean() }),
+  fc.record({
+    type: fc.constant('Ack' as const),
+    counter,
+    seq: count,
+    duplicate: fc.boolean(),
+    durability,
+  }),
   fc.record({
     type: fc.constant('Refused' as const),
     counter: nullable(counter),

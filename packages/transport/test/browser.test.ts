@@ -62,7 +62,7 @@ describe("by the platform's WebSocket", () => {
       const arrivals = new Arrivals()
       const server = await serve({ accept: arrivals.accept })
       const url = new URL('/v1/live', server.url.replace('http', 'ws'))
-      const socket = await openWebSocket(url, { headers: {}, signal: never() })
+      const socket = await openWebSocket(url, { headers: {}, subprotocols: [], signal: never() })
       const connection = replicaConnection(socket, new VirtualClock(1))
       return fixtureOf(
         arrivals,
@@ -79,7 +79,9 @@ describe("by the platform's WebSocket", () => {
     const server = await serve()
     await server.close()
     const url = new URL('/v1/live', server.url.replace('http', 'ws'))
-    await expect(openWebSocket(url, { headers: {}, signal: never() })).rejects.toMatchObject({
+    await expect(
+      openWebSocket(url, { headers: {}, subprotocols: [], signal: never() }),
+    ).rejects.toMatchObject({
       code: 'HUB_UNREACHABLE',
     })
   })

@@ -179,7 +179,7 @@ describe('[14] foreign bytes', () => {
     expect(decodeUp(encodeUp(push))).toEqual(push)
   })
 
-  test('CaughtUp has a stamp exactly where something is acknowledged', () => {
+  test('CaughtUp has a stamp, or says that there is none, exactly where something is acknowledged', () => {
     const withStamp = encodeDown({ type: 'CaughtUp', cursor: null, ackedCounter: 1, ackedHlc: stamp })
     const without = encodeDown({ type: 'CaughtUp', cursor: null, ackedCounter: 0, ackedHlc: null })
     expect(withStamp.length - without.length).toBe(14)
@@ -189,17 +189,28 @@ describe('[14] foreign bytes', () => {
     expectRefused(() => decodeDown(acked(withStamp, 0)), 'MESSAGE_MALFORMED', /14 bytes follow/)
     expectRefused(() => decodeDown(acked(without, 1)), 'MESSAGE_MALFORMED', /ends inside ackedHlc/)
     expectRefused(() => decodeDown(withStamp.with(-1, 0x20)), 'MESSAGE_MALFORMED', /HLC stamp/)
-    for (const [ackedCounter, ackedHlc] of [
-      [0, stamp],
-      [1, null],
-    ] as const) {
-      expect(() => encodeDown({ type: 'CaughtUp', cursor: null, ackedCounter, ackedHlc })).toThrow(/stamp/)
-    }
+    const unknown = encodeDown({ type: 'CaughtUp', cursor: null, ackedCounter: 1, ackedHlc: null })
+    expect(unknown.length - without.length).toBe(1)
+    expectRefused(() => decodeDown(acked(unknown, 0)), 'MESSAGE_MALFORMED', /1 bytes follow/)
+    expect(() => encodeDown({ type: 'CaughtUp', cursor: null, ackedCounter: 0, ackedHlc: stamp })).toThrow(
+      /stamp/,
+    )
   })
 
   test('an awareness update above its limit is refused', () => {
     const update = new Uint8Array(limits.awarenessBytesMax + 1)
     expectRefused(() => decodeUp(encodeUp({ type: 'Awareness', update })), 'MESSAGE_MALFORMED')
+  })
+
+  test('[3] a level that a reader does not know is refused, not taken for durable', () => {
+    const ack: DownMessage = { type: 'Ack', counter: 1, seq: 1, duplicate: false, durability: 'applied' }
+    const bytes = encodeDown(ack)
+    // What release 0.1 reads: a flag byte that may hold 1 alone, and a path below six.
+    expect(bytes.at(-1)).toBe(2)
+    expect(() => decodeDown(Uint8Array.from([...bytes.slice(0, -1), 4]))).toThrow('flag that is not known')
+    const welcome = encodeDown({ type: 'Welcome', path: 'live', why: '', durability: 'applied' })
+    expect(welcome[2]).toBe(0x80)
+    expect(() => decodeDown(Uint8Array.from([...welcome.slice(0, 2), 0x40, 0]))).toThrow('path is none')
   })
 
   test('a code that only a newer hub knows is still a refusal', () => {
@@ -217,8 +228,9 @@ describe('lean', () => {
 
   test('a greeting with nothing missed takes less than 100 bytes each way, frames included', () => {
     const bytesUp = up(encodeUp(hello('support')))
+    const why = 'nothing was missed since 1000000'
     const bytesDown =
-      down(encodeDown({ type: 'Welcome', path: 'live', why: 'nothing was missed since 1000000' })) +
+      down(encodeDown({ type: 'Welcome', path: 'live', why, durability: 'durable' })) +
       down(encodeDown({ type: 'CaughtUp', cursor, ackedCounter: 100_000, ackedHlc: stamp }))
     expect(bytesUp).toBeLessThan(100)
     expect(bytesDown).toBeLessThan(100)

@@ -23,7 +23,7 @@ export function hello(namespace = 'support'): UpMessage {
 }
 
 export function ack(counter: number): DownMessage {
-  return { type: 'Ack', counter, seq: counter, duplicate: false }
+  return { type: 'Ack', counter, seq: counter, duplicate: false, durability: 'durable' }
 }
 
 /** A hub that acknowledges each message by its number, and closes when the replica has ended. */

@@ -326,7 +326,14 @@ describe('who may come in', () => {
 
   test('an address that is not of this machine is refused', async () => {
     const authenticate = () => 'ada'
-    await expect(serve({ host: '192.0.2.7', authenticate })).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+    const host = '192.0.2.7'
+    await expect(serve({ host, authenticate, behindTlsProxy: true })).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+    })
+    await expect(serve({ host, authenticate })).rejects.toMatchObject({
+      code: 'FORBIDDEN',
+      message: expect.stringContaining('without TLS'),
+    })
   })
 
   test.each([
@@ -394,10 +401,13 @@ describe('who may come in', () => {
       },
       log: (event) => void (event.event === 'fault' && faults.push(event.error)),
     })
-    const response = await fetch(`${server.url}/v1/sync`, { method: 'POST', body: request() })
+    const headers = { authorization: 'Bearer any' }
+    const response = await fetch(`${server.url}/v1/sync`, { method: 'POST', headers, body: request() })
     expect(response.status).toBe(500)
     expect(await response.text()).not.toContain('secret')
-    await expect(dialer(server.url).dial(never())).rejects.toMatchObject({ code: 'HUB_INTERNAL' })
+    await expect(dialer(server.url, { headers }).dial(never())).rejects.toMatchObject({
+      code: 'HUB_INTERNAL',
+    })
     expect(faults).toHaveLength(2)
   })
 

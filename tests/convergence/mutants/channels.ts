@@ -6,7 +6,7 @@ import type { Mutant } from './mutant.ts'
 export const channelMutants: readonly Mutant[] = [
   {
     name: "a tail leaves out its receiver's own commits",
-    foundBy: [1, 4, 6, 21],
+    foundBy: [1, 4, 6, 21, 24],
     ports: () => ({
       channel: (channel) => {
         const said = listening(channel)
@@ -52,7 +52,7 @@ export const channelMutants: readonly Mutant[] = [
       channel: (channel) =>
         hearing(channel, (message) =>
           message.type === 'Refused' && message.counter !== null && !message.retryable
-            ? { type: 'Ack', counter: message.counter, seq: 1, duplicate: false }
+            ? { type: 'Ack', counter: message.counter, seq: 1, duplicate: false, durability: 'durable' }
             : message,
         ),
     }),

@@ -58,10 +58,14 @@ export const documentMutants: readonly Mutant[] = [
     },
   },
   {
+    // A hub holds what it rebuilt against a digest of what it was made of: both are broken alike.
     name: 'a rebuild drops the losing value of a conflict',
     foundBy: [1, 4, 19],
     ports: () => ({
-      updates: updatesOf({ rebuild: (parts) => yjsCrdt.updates.rebuild(withoutLosers(parts)) }),
+      updates: updatesOf({
+        rebuild: (parts) => yjsCrdt.updates.rebuild(withoutLosers(parts)),
+        digest: (parts) => yjsCrdt.updates.digest(withoutLosers(parts)),
+      }),
     }),
   },
   {
@@ -80,9 +84,14 @@ export const documentMutants: readonly Mutant[] = [
     }),
   },
   {
-    name: 'a compaction loses an entry',
+    name: 'a compaction loses an entry, and digests do not tell',
     foundBy: [1, 19],
-    ports: () => ({ updates: updatesOf({ compact: (parts) => yjsCrdt.updates.compact(withoutOne(parts)) }) }),
+    ports: () => ({
+      updates: updatesOf({
+        compact: (parts) => yjsCrdt.updates.compact(withoutOne(parts)),
+        digest: () => '0'.repeat(64),
+      }),
+    }),
   },
 ]
 

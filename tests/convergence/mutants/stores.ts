@@ -98,9 +98,13 @@ function forgetfulStore(store: HubStore): HubStore {
 function markless(store: HubStore): HubStore {
   return withMembers(store, {
     installCheckpoint: (namespace, { seq, marks, snapshot }) => {
-      const parts = decodeMarks(marks, 'a checkpoint').marks.parts()
-      const lost = new Marks({ ...parts, replicas: new Map() })
-      return store.installCheckpoint(namespace, { seq, marks: encodeMarks(lost, snapshot), snapshot })
+      const stored = decodeMarks(marks, 'a checkpoint')
+      const lost = new Marks({ ...stored.marks.parts(), replicas: new Map() })
+      return store.installCheckpoint(namespace, {
+        seq,
+        marks: encodeMarks(lost, snapshot, stored.digest ?? ''),
+        snapshot,
+      })
     },
   })
 }

@@ -63,7 +63,8 @@ async function readReplica(path: string): Promise<Namespaces> {
     const namespaces: Namespaces = {}
     for (const name of await folder.namespaces()) {
       const store = folder.replica(name)
-      namespaces[name] = await hashed(() => store.load())
+      // What is damaged is a copy of the folder, and says so.
+      namespaces[name] = await hashed(async () => ({ ...(await store.load()), isCopy: false }))
     }
     return namespaces
   } finally {

@@ -60,7 +60,10 @@ export async function strikeAll(
     const outcome = outcomes[0] ?? 'aborted'
     struck.push({ damage, where, outcome })
     const told = `${kind}: ${where} ${damage.how}: ${outcomes.join(', then ')}`
-    const isKnown = outcomes.every((each) => each === 'right' || each === 'aborted' || isErrorCode(each))
+    // Nobody is sent to try again what will never be.
+    const isKnown = outcomes.every(
+      (each) => each === 'right' || each === 'aborted' || (isErrorCode(each) && each !== 'STORE_UNAVAILABLE'),
+    )
     // What was refused once is not taken for right when it is asked for again.
     if (!isKnown || (outcome !== 'right' && outcomes[1] === 'right')) wrong.push(told)
     // The one thing that the package's README says may happen: a damaged table trips an assertion.

@@ -13,7 +13,7 @@ import { until, within } from '../../support/until.ts'
 import { CommitLedger } from '../commit-ledger.ts'
 import { checkHubFolder } from '../hub-folder-check.ts'
 import { phrasesOf } from '../bystander.ts'
-import { nextOps } from '../writing.ts'
+import { intentId, nextOps } from '../writing.ts'
 import { withSmallDisk, withoutSmallDisk } from './small-disk.ts'
 
 const script = path.join(import.meta.dirname, '../processes/hub.ts')
@@ -86,6 +86,39 @@ test.runIf(withoutLimit === null)(
   },
 )
 
+test.runIf(withoutDisk === null)(
+  '[3] while its folder is read-only a running hub says so, serves readers, and acknowledges nothing',
+  async () => {
+    await withFolder(async (folder) => {
+      const data = path.join(folder, 'hub')
+      const mount = (...args: readonly string[]) => promisify(execFile)('mount', [...args])
+      let isMounted = false
+      const unmount = async (): Promise<void> => {
+        if (isMounted) await promisify(execFile)('umount', [data])
+        isMounted = false
+      }
+      try {
+        await checkOutOfRoom({
+          folder,
+          data,
+          start: (...args) => startScript(script, args),
+          // Over the folder: what LevelDB has open it may write on, and no file is made or opened for writing.
+          fill: async () => {
+            await mount('--bind', data, data)
+            isMounted = true
+            await mount('-o', 'remount,bind,ro', data)
+          },
+          free: unmount,
+          // Until it needs a new log.
+          paddingBytes: 100_000,
+        })
+      } finally {
+        await unmount()
+      }
+    })
+  },
+)
+
 interface Shortage {
   /** Where the replicas may be: with room enough. */
   readonly folder: string
@@ -94,16 +127,25 @@ interface Shortage {
   readonly fill: () => Promise<void>
   /** Gives it room again while it runs. */
   readonly free: (hub: RunningScript) => Promise<void>
+  /** Bytes of a commit beside what every commit writes; 0 where it is left out. */
+  readonly paddingBytes?: number
 }
 
-async function checkOutOfRoom({ folder, data, start, fill, free }: Shortage): Promise<void> {
+async function checkOutOfRoom({
+  folder,
+  data,
+  start,
+  fill,
+  free,
+  paddingBytes = 0,
+}: Shortage): Promise<void> {
   let hub = await ready(start(data, '0'))
   const url = await hub.first
   const ledger = new CommitLedger()
   const client = await openClient({ data: path.join(folder, 'writer'), hub: url })
   try {
     const replica = await client.open(intents, 'support')
-    const write = writer(replica, ledger)
+    const write = writer(replica, ledger, paddingBytes)
     for (let i = 0; i < 20; i++) await write()
     await until('the first commits are acknowledged', () => ledger.counts.acked === 20)
 
@@ -143,11 +185,22 @@ async function checkOutOfRoom({ folder, data, start, fill, free }: Shortage): Pr
 }
 
 /** Writes one commit at a time, saved here, and notes what becomes of it. */
-function writer(replica: Replica<typeof intents>, ledger: CommitLedger): () => Promise<void> {
+function writer(
+  replica: Replica<typeof intents>,
+  ledger: CommitLedger,
+  paddingBytes: number,
+): () => Promise<void> {
   let n = 0
   return async () => {
     const phrase = `phrase ${n}`
-    const receipt = replica.apply(nextOps(phrase, n))
+    const padding = {
+      type: 'IntentMetadataUpdated',
+      id: intentId,
+      edit: { description: `${n}`.padEnd(paddingBytes) },
+    }
+    const receipt = replica.apply(
+      paddingBytes === 0 ? nextOps(phrase, n) : [...nextOps(phrase, n), padding as never],
+    )
     n++
     if (receipt.kind === 'unchanged') return
     const commit = commitName(receipt.id)

@@ -13,7 +13,7 @@ const hub: RunningHub = await startHub({
   data,
   domains: [intents],
   port: Number(port),
-  retentionCommits: Number(retention),
+  retention: { commits: Number(retention) },
   log: (event) => {
     if (!('level' in event) || event.level === 'info') return
     // Before the first commit there is nothing to fold.

@@ -10,6 +10,8 @@ export interface CloseReason {
   /** Null: closed in the ordinary way. */
   readonly code: ErrorCode | null
   readonly message: string
+  /** Milliseconds after which to come back, where the peer said so. */
+  readonly retryAfterMs?: number
 }
 
 /** Bytes that passed since the channel opened, frames included. */

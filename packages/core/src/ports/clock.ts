@@ -9,11 +9,11 @@ export interface Clock {
 }
 
 /** A number from 0 up to but without 1, of 32 random bits. */
-export function randomUnit(clock: Clock): number {
+export function randomUnit(clock: Pick<Clock, 'random'>): number {
   return randomUint32(clock) / 2 ** 32
 }
 
-export function randomUint32(clock: Clock): number {
+export function randomUint32(clock: Pick<Clock, 'random'>): number {
   const bytes = clock.random(4)
   return new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0)
 }

@@ -65,6 +65,22 @@ export interface InspectedUpdate {
   readonly deleted: readonly ItemRange[]
 }
 
+/** One client's items in a state update: one contiguous chain, of which some may be deleted. */
+export interface InspectedSection {
+  readonly inserted: ItemRange
+  /** The item that the first one follows; null where that is its client's own one before it, or the start of a document. */
+  readonly origin: { readonly client: ClientId; readonly clock: number } | null
+}
+
+/** What a state update says: the parts of a document that another one lacks. */
+export interface InspectedState {
+  /** In falling order of client, each once. */
+  readonly sections: readonly InspectedSection[]
+  /** The entries that it holds alive; they may be deleted by `deleted` all the same. */
+  readonly entries: readonly Entry[]
+  readonly deleted: readonly ItemRange[]
+}
+
 /** A document made anew from its live entries: the same bytes and digest for everyone who holds the same ones. */
 export interface RebuiltDocument {
   /** Sorted entries under one reserved client id. */
@@ -87,12 +103,42 @@ export interface DocumentWeight {
 /** Next clock by client: which items a document holds. */
 export type ClientClocks = ReadonlyMap<ClientId, number>
 
+/** What one peer shows of itself. */
+export interface PresenceState {
+  readonly client: ClientId
+  /** Rises with each state that its peer says. */
+  readonly clock: number
+  /** JSON of an object, or `null` for a peer that left. */
+  readonly json: string
+}
+
 export interface CrdtUpdates {
   /**
    * Reads the update of one commit strictly. Cost follows the bytes, never the document.
    * @throws SyncError UPDATE_MALFORMED or UPDATE_DISALLOWED.
    */
   inspect(update: Uint8Array): InspectedUpdate
+  /**
+   * Reads a state update strictly, e.g. one that `diff` made: as `inspect`, but of several clients, and with items of which
+   * nothing is left but that they were. What it builds on and does not hold itself is for the caller to know.
+   * @throws SyncError UPDATE_MALFORMED or UPDATE_DISALLOWED; UPDATE_UNKNOWN_ITEM for items that wait for each other.
+   */
+  inspectState(update: Uint8Array): InspectedState
+  /** The state vector of a document with these clocks, as `diff` reads it. */
+  stateVector(clocks: ClientClocks): Uint8Array
+  /** Reads a state vector of strangers. @throws SyncError UPDATE_MALFORMED */
+  readStateVector(stateVector: Uint8Array): ClientClocks
+  /**
+   * What of a state update that `inspectState` has read is not known yet: its items from `clocks` on, and `deleted` in place
+   * of all that it deletes, in falling order of client and rising order of clock.
+   */
+  trim(update: Uint8Array, clocks: ClientClocks, deleted: readonly ItemRange[]): Uint8Array
+  /** An update that holds nothing, but makes a document's state vector say that it has these items, from clock 0 on. */
+  filler(client: ClientId, length: number): Uint8Array
+  /** Reads what peers present, strictly. @throws SyncError MESSAGE_MALFORMED */
+  readPresence(update: Uint8Array): readonly PresenceState[]
+  /** The bytes of that. */
+  encodePresence(states: readonly PresenceState[]): Uint8Array
   /**
    * One snapshot of all of `parts`, through a document that collects garbage. Parts are trusted and complete: each
    * builds only on those before it.

@@ -66,8 +66,12 @@ export interface HubStore {
   readonly incarnation: string
   /** What it means when `append`, and every other write, resolves. */
   readonly durability: Durability
-  /** Appends when `after` is the head; as durable as `durability` says once it resolves (St1, St3). Creates the namespace when `after` is 0. */
-  append(namespace: Namespace, after: Seq, body: Uint8Array): Promise<AppendResult>
+  /**
+   * Appends when `after` is the head; as durable as `durability` says once it resolves (St1, St3). Creates the namespace when
+   * `after` is 0.
+   * @param beyond the new seq is above this one too: in a log that lost records, numbers of theirs are not given again.
+   */
+  append(namespace: Namespace, after: Seq, body: Uint8Array, beyond?: Seq): Promise<AppendResult>
   readTail(namespace: Namespace, after: Seq, limit: TailLimit): Promise<TailResult>
   /** Ranges of the namespaces that exist; others are left out. */
   heads(namespaces: readonly Namespace[]): Promise<ReadonlyMap<Namespace, LogRange>>

@@ -1,6 +1,7 @@
 /**
- * Where a replica keeps one namespace. A batch of steps is recorded whole or not at all, in order, and is durable once
- * `record` resolves: so work that waited for a failing disk can be written by one later batch (DESIGN section 5).
+ * Where a replica keeps one namespace. A batch of steps is recorded whole or not at all, in order, and is as durable as
+ * `durability` says once `record` resolves: so work that waited for a failing disk can be written by one later batch
+ * (DESIGN section 5).
  *
  * What is kept falls in two: the acknowledged base (a snapshot and the updates after it, up to the cursor) and the outbox.
  * Methods reject with SyncError STORE_UNAVAILABLE, STORE_CORRUPT, STORE_FULL or STORE_CLOSED, and with nothing else.
@@ -11,6 +12,7 @@ import type { ErrorCode } from '../errors.ts'
 import type { Hlc } from '../hlc.ts'
 import type { Counter, ReplicaId } from '../ids.ts'
 import type { ClientId } from './crdt.ts'
+import type { Durability } from './hub-store.ts'
 
 export interface ReplicaIdentity {
   readonly replica: ReplicaId
@@ -33,6 +35,13 @@ export interface SyncNotes {
 
 export interface StoredReplica {
   readonly identity: ReplicaIdentity
+  /**
+   * Where this is kept was found to be a copy of where it was recorded: others may use the same identity, so the next step
+   * is `reidentify`. False from then on, and where nobody can tell.
+   */
+  readonly isCopy: boolean
+  /** Counters up to here were given under former identities, those of what this is a copy of; 0 for none. */
+  readonly formerCounter: Counter
   /** Last counter given to a commit, 0 for none. */
   readonly counter: Counter
   /** The newest stamp given or seen, or null. */
@@ -53,6 +62,12 @@ export interface StoredReplica {
 export type ReplicaStep =
   /** The first step of a new replica. */
   | { readonly kind: 'create'; readonly identity: ReplicaIdentity }
+  /**
+   * This is a copy: what is made here from now on is another replica's. Counters go on rising. What waits in the outbox keeps
+   * its ids, since every copy holds it, and so counts as sent; of the new identity no hub has heard (`ackedCounter` is 0),
+   * and that the old one was taken is no news any more.
+   */
+  | { readonly kind: 'reidentify'; readonly replica: ReplicaId; readonly clientId: ClientId }
   /** A commit made here: into the outbox; counter and HLC move. */
   | { readonly kind: 'local'; readonly commit: Commit }
   /**
@@ -98,6 +113,8 @@ export type ReplicaStep =
   | { readonly kind: 'domainVersion'; readonly domainVersion: number }
 
 export interface ReplicaStore {
+  /** What it means when `record` resolves. The same for as long as the store is open. */
+  readonly durability: Durability
   /** Everything, in one consistent read; null where nothing was ever recorded. */
   load(): Promise<StoredReplica | null>
   record(steps: readonly ReplicaStep[]): Promise<void>

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { cursorSchema } from '../cursor.ts'
 import { isErrorCode, type ErrorCode } from '../errors.ts'
 import { counterSchema, replicaIdSchema } from '../ids.ts'
+import type { Durability } from '../ports/hub-store.ts'
 import { awarenessSchema, bytesSchema, hlcSchema } from './up.ts'
 
 const codeSchema = z.custom<ErrorCode>(
@@ -10,18 +11,22 @@ const codeSchema = z.custom<ErrorCode>(
   'expected an error code',
 )
 const seqSchema = z.number().int().min(0)
+/** What it stands for that a hub says something is in its log. */
+const durabilitySchema = z.enum(['durable', 'applied'] as const satisfies readonly Durability[])
 
 /** How a replica catches up. */
-export const pathSchema = z.enum(['live', 'tail', 'snapshot', 'reset', 'unknown', 'rebuild'])
+export const pathSchema = z.enum(['live', 'tail', 'snapshot', 'reset', 'unknown', 'rebuild', 'heal'])
 export type CatchUpPath = z.output<typeof pathSchema>
 
 /** Answers `Hello`. After it come, by path: nothing, or `RevisionGap`, `Snapshot`,
- * `Rebuild` and `Tail`; and then `CaughtUp`. */
+ * `Rebuild` and `Tail`; and then `CaughtUp`. After `heal` comes `HealWanted`, and once that is answered another `Welcome`. */
 export const welcomeSchema = z.object({
   type: z.literal('Welcome'),
   path: pathSchema,
   /** One sentence for people. */
   why: z.string().max(300),
+  /** Of everything that this hub says is in its log: told first, since a commit's own `Ack` may get lost. */
+  durability: durabilitySchema,
 })
 export type Welcome = z.output<typeof welcomeSchema>
 
@@ -54,6 +59,16 @@ export const rebuildSchema = z.object({
   digest: z.string().regex(/^[0-9a-f]{64}$/),
 })
 export type Rebuild = z.output<typeof rebuildSchema>
+
+/**
+ * The hub has lost history that the replica has: `stateVector` (Yjs V1) says which items it still holds. The replica answers
+ * with `Heal`. Asked again where somebody else has healed a part meanwhile.
+ */
+export const healWantedSchema = z.object({
+  type: z.literal('HealWanted'),
+  stateVector: bytesSchema,
+})
+export type HealWanted = z.output<typeof healWantedSchema>
 
 /**
  * The document holds commits of a newer version of the domain than the one in `Hello`: sent before the first of them, and
@@ -90,18 +105,19 @@ export const caughtUpSchema = z.object({
   /** Null while the namespace does not exist. */
   cursor: cursorSchema.nullable(),
   ackedCounter: z.number().int().min(0),
-  /** Null where `ackedCounter` is 0. */
+  /** Null where `ackedCounter` is 0, or a heal brought that commit back. */
   ackedHlc: hlcSchema.nullable(),
 })
 export type CaughtUp = z.output<typeof caughtUpSchema>
 
-/** The commit is in the log, durably. `duplicate` where it was there already. */
+/** The commit is in the log, as `durability` says. `duplicate` where it was there already. */
 export const ackSchema = z.object({
   type: z.literal('Ack'),
   counter: counterSchema,
   /** Where it is, or for a duplicate the head at the time. */
   seq: seqSchema,
   duplicate: z.boolean(),
+  durability: durabilitySchema,
 })
 export type Ack = z.output<typeof ackSchema>
 
@@ -131,6 +147,7 @@ export const downMessageSchema = z.discriminatedUnion('type', [
   revisionGapSchema,
   snapshotSchema,
   rebuildSchema,
+  healWantedSchema,
   newerDomainSchema,
   tailSchema,
   caughtUpSchema,

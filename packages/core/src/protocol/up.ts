@@ -49,6 +49,21 @@ export const pushSchema = z.object({
 })
 export type Push = z.output<typeof pushSchema>
 
+/**
+ * Answers `HealWanted`: what the hub lacks of the replica's acknowledged base, and nothing of its outbox. Whose history it is
+ * and up to where, `Hello` has said.
+ */
+export const healSchema = z.object({
+  type: z.literal('Heal'),
+  /** The newest of its own commits that the base holds; 0 for none. */
+  counter: z.number().int().min(0),
+  /** The newest version of the domain that the base holds commits of. */
+  domainVersion: z.number().int().min(1),
+  /** A state update: newer items than the state vector names, and every deletion. */
+  update: bytesSchema,
+})
+export type Heal = z.output<typeof healSchema>
+
 export const awarenessSchema = z.object({
   type: z.literal('Awareness'),
   update: bytesSchema.refine((bytes) => bytes.length <= limits.awarenessBytesMax, 'awareness is too large'),
@@ -62,6 +77,7 @@ export type Bye = z.output<typeof byeSchema>
 export const upMessageSchema = z.discriminatedUnion('type', [
   helloSchema,
   pushSchema,
+  healSchema,
   awarenessSchema,
   byeSchema,
 ])

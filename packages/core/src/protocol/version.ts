@@ -4,7 +4,8 @@ export const PROTOCOL_VERSION = 1
 /**
  * What a replica may offer. Unknown ones are ignored. Without `delta` it always gets a snapshot; with `rebuild` it makes a
  * rebuilt document itself where it stands at the rebuild, and otherwise gets it as a snapshot; with `newer` it is told of
- * commits of a newer version of the domain than its own.
+ * commits of a newer version of the domain than its own; with `heal` it gives back what the hub has lost since, and believes
+ * a mark of the hub that is lower than it was; `more` says that a snapshot of this hub lacked what the replica has.
  */
-export const capabilities = ['delta', 'rebuild', 'newer'] as const
+export const capabilities = ['delta', 'rebuild', 'newer', 'heal', 'more'] as const
 export type Capability = (typeof capabilities)[number]

@@ -59,7 +59,10 @@ export class CountFile implements BatchWitness {
 
   opened(batches: number): void {
     this.#lost = Math.max(0, this.#counts.written - batches)
-    this.#counts = { synced: this.#counts.synced, written: batches }
+    const counts = { synced: this.#counts.synced, written: batches }
+    // What was lost is told once: the next one to open it counts from here.
+    if (this.#lost > 0) this.#become(counts)
+    else this.#counts = counts
   }
 
   written(batches: number): void {

@@ -55,7 +55,7 @@ export interface DataFolderOptions {
 
 /** How the folder was found. */
 export interface FolderFinding {
-  /** False where the process before this one ended without closing it, or this is the first one. */
+  /** False where the process before this one ended without closing it; a new folder has none. */
   readonly isClosedInOrder: boolean
   /** Batches that were answered under a weaker policy than `each batch`, not yet synced, and lost with the power. */
   readonly batchesLost: number
@@ -197,7 +197,7 @@ async function openDatabase<Contents>(
     const opened = await openIn(gate, createIfMissing, count)
     await ballast.keep()
     const found = {
-      isClosedInOrder: !createIfMissing && !lease.isLeftOver,
+      isClosedInOrder: createIfMissing || !lease.isLeftOver,
       batchesLost: count.batchesLost,
     }
     return { ...opened, gate, found }

@@ -65,6 +65,10 @@ export class FolderGate implements DatabaseGate {
     return this.#parts.database
   }
 
+  get isWanted(): boolean {
+    return this.#doors.isWanted
+  }
+
   /** A folder's database is open before there is a gate. */
   open(): Promise<void> {
     return Promise.resolve()
@@ -260,6 +264,10 @@ class Doors {
   #readers = 0
   #left: () => void = () => {}
   #opened: Promise<void> | null = null
+
+  get isWanted(): boolean {
+    return this.#opened !== null
+  }
 
   async enter(): Promise<() => void> {
     while (this.#opened !== null) await this.#opened

@@ -1,8 +1,9 @@
 /** A hub's data folder: one hub store on LevelDB, by default synced to disk before anything is acknowledged. */
 import { randomUUID } from 'node:crypto'
-import type { HubStore } from '@rejoin/core'
-import { openHubStoreBehind } from '../hub/hub-store.ts'
+import { SyncError, type HubStore, type Namespace } from '@rejoin/core'
+import { openHubStoreBehind } from '../hub/store-opening.ts'
 import { openDataFolder, type DataFolderOptions, type FolderFinding } from './data-folder.ts'
+import { backUpHub, isBackup, type BackupOptions, type HubBackup } from './hub-backup.ts'
 
 export interface HubFolderOptions extends DataFolderOptions {
   /** Draws the incarnation of a new folder, a text never used twice; a random UUID where it is left out. */
@@ -14,15 +15,26 @@ export interface HubFolder {
   readonly path: string
   readonly store: HubStore
   readonly found: FolderFinding
+  /** Why a namespace is closed for writing, or null: something in it is damaged. */
+  closedBy(namespace: Namespace): Promise<SyncError | null>
+  /** Copies what the store holds now into a new folder, while it goes on. Errors: see `backUpHub`. */
+  backUp(place: string, options: BackupOptions): Promise<HubBackup>
   /** Closes the store and gives up the folder. Idempotent. */
   close(): Promise<void>
 }
 
 /**
  * Opens the hub folder at `path`, or makes one where there is nothing or an empty folder. One process at a time has it.
+ * A backup is not served: FOLDER_FOREIGN.
  * @throws SyncError FOLDER_FOREIGN, FORMAT_TOO_NEW, STORE_LOCKED, STORE_CORRUPT, STORE_FULL, STORE_UNAVAILABLE.
  */
 export async function openHubFolder(path: string, options: HubFolderOptions = {}): Promise<HubFolder> {
+  if (isBackup(path)) {
+    throw new SyncError(
+      'FOLDER_FOREIGN',
+      `${path} is a backup of a hub: restore it into a folder of its own (rejoin restore)`,
+    )
+  }
   const newIncarnation = options.newIncarnation ?? randomUUID
   const folder = await openDataFolder(path, 'hub', options, async (gate, createIfMissing, witness) => {
     const name = `the hub store in ${path}`
@@ -34,6 +46,8 @@ export async function openHubFolder(path: string, options: HubFolderOptions = {}
     path: folder.path,
     store: folder.contents,
     found: folder.found,
+    closedBy: (namespace) => folder.contents.closedBy(namespace),
+    backUp: (place, how) => backUpHub(folder.contents, folder.path, place, how),
     close: async () => {
       await folder.contents.close()
       await folder.close()

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { BALLAST, PROBE } from './ballast.ts'
 import { COUNT } from './count-file.ts'
 import { LEASE, LEASE_DRAFT } from './lease.ts'
+import { PLACE, PLACE_DRAFT } from './place-file.ts'
 
 /** Format of the folder; a newer one is refused with FORMAT_TOO_NEW. */
 export const FOLDER_FORMAT = 1
@@ -35,6 +36,8 @@ export const makingNames: ReadonlySet<string> = new Set([
   COUNT,
   LEASE,
   LEASE_DRAFT,
+  PLACE,
+  PLACE_DRAFT,
   BALLAST,
   PROBE,
   'db',

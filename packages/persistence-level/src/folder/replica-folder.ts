@@ -9,16 +9,27 @@ import type { DatabaseGate } from '../gate/database-gate.ts'
 import { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, isCorrupt, seal, tooShort, unseal } from '../sealed-value.ts'
 import { openDataFolder, type DataFolderOptions, type FolderFinding } from './data-folder.ts'
+import { takePlace } from './place-file.ts'
 
 export interface ReplicaFolderOptions extends DataFolderOptions {
   /** Draws the incarnation of a new folder, a text never used twice; a random UUID where it is left out. */
   readonly newIncarnation?: () => string
+  /** Draws the name of a folder that is found to be a copy, a text never used twice; a random UUID where it is left out. */
+  readonly newPlace?: () => string
+}
+
+export interface ReplicaFolderFinding extends FolderFinding {
+  /**
+   * The folder is a copy of another one, or was put back from a backup, and this is its first opening: its replicas get
+   * identities of their own, each when it is opened.
+   */
+  readonly isCopy: boolean
 }
 
 export interface ReplicaFolder {
   /** The folder's real path. */
   readonly path: string
-  readonly found: FolderFinding
+  readonly found: ReplicaFolderFinding
   /** Names of the namespaces that were ever recorded here, sorted. */
   namespaces(): Promise<readonly Namespace[]>
   /**
@@ -40,19 +51,21 @@ export async function openReplicaFolder(
   const folder = await openDataFolder(path, 'replica', options, async (gate, createIfMissing, witness) => {
     const incarnation = await bindIncarnation(gate, name, createIfMissing ? newIncarnation() : null)
     const batches = await countBatches(new SealedDatabase(gate, name), witness)
-    return { contents: { gate, batches, witness }, incarnation }
+    const place = await takePlace(path, (options.newPlace ?? randomUUID)())
+    return { contents: { gate, batches, witness, place }, incarnation }
   })
-  const { gate, witness } = folder.contents
+  const { gate, witness, place } = folder.contents
   let { batches } = folder.contents
   const index = new SealedDatabase(gate, name)
   const stores = new Set<LevelReplicaStore>()
   return {
     path: folder.path,
-    found: folder.found,
+    found: { ...folder.found, isCopy: place.isCopy },
     namespaces: async () => (await index.keys(replicaKeys.metas)).map(replicaKeys.namespaceOfMeta).sort(),
     replica: (namespace) => {
       index.checkOpen()
       const store: LevelReplicaStore = new LevelReplicaStore(gate, checkNamespace(namespace), name, {
+        place: place.name,
         written: () => witness.written((batches += 1)),
         closed: () => stores.delete(store),
       })

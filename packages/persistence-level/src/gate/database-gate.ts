@@ -11,6 +11,8 @@ export interface DatabaseGate {
   /** What a write that resolved stands for. */
   readonly durability: Durability
   open(): Promise<void>
+  /** Somebody waits for readers to leave. */
+  readonly isWanted: boolean
   /** Resolves when the database may be read; what it returns ends that read. A reader never enters twice at once. */
   enter(): Promise<() => void>
   /** After a failed write: resolves once the database is sound again, and what was touched may be read anew. */
@@ -30,6 +32,7 @@ export function batchOptions(sync: boolean): { keyEncoding: 'utf8'; valueEncodin
 
 /** For a database that somebody brings: in a browser, in memory, or LevelDB opened by hand. */
 export class BareGate implements DatabaseGate {
+  readonly isWanted = false
   readonly database: LevelDatabase
   readonly durability: Durability
 

@@ -9,12 +9,19 @@ import { seqText } from '../seq-text.ts'
 export const hubKeys = {
   /** Incarnation and the sum over all namespace states. */
   store: 'hub!store',
+  /** Everything of a hub store. */
+  all: { gt: 'hub!', lt: 'hub!~' } satisfies KeyRange,
   state: (namespace: Namespace) => `hub!state!${namespace}`,
   states: { gt: 'hub!state!', lt: 'hub!state!~' } satisfies KeyRange,
   namespaceOfState: (key: string): Namespace => key.slice('hub!state!'.length),
+  records: { gt: 'hub!record!', lt: 'hub!record!~' } satisfies KeyRange,
+  namespaceOfRecord: (key: string): Namespace => key.slice('hub!record!'.length, key.lastIndexOf('!')),
   record: (namespace: Namespace, seq: Seq) => `hub!record!${namespace}!${seqText(seq)}`,
   marks: (namespace: Namespace, seq: Seq) => `hub!marks!${namespace}!${seqText(seq)}`,
   snapshot: (namespace: Namespace, seq: Seq) => `hub!snapshot!${namespace}!${seqText(seq)}`,
+  /** Whose value it is, of any key but the store's own. */
+  namespaceIn: (key: string): Namespace => key.split('!')[2] ?? '',
+  damages: { gt: 'hub!damage!', lt: 'hub!damage!~' } satisfies KeyRange,
   /** That the namespace is closed for writing. */
   damage: (namespace: Namespace) => `hub!damage!${namespace}`,
   /** What stood damaged under `key`. */
@@ -40,5 +47,14 @@ export function checkpointRanges(namespace: Namespace, seq: Seq): readonly KeyRa
   return [
     { gt: hubKeys.marks(namespace, 0), lt: hubKeys.marks(namespace, seq) },
     { gt: hubKeys.snapshot(namespace, 0), lt: hubKeys.snapshot(namespace, seq) },
+  ]
+}
+
+/** Checkpoints above `seq`. */
+export function laterCheckpointRanges(namespace: Namespace, seq: Seq): readonly KeyRange[] {
+  const last = Number.MAX_SAFE_INTEGER
+  return [
+    { gt: hubKeys.marks(namespace, seq), lte: hubKeys.marks(namespace, last) },
+    { gt: hubKeys.snapshot(namespace, seq), lte: hubKeys.snapshot(namespace, last) },
   ]
 }

@@ -1,7 +1,7 @@
 /**
  * `HubStore` on any `abstract-level` database: promises St1 to St10 of DESIGN section 6. Appends of all namespaces that
- * wait share one synced batch; each is checked against the head that stands when its turn comes (St3). Seqs rise by 1,
- * also over a removal, so that no seq of a namespace ever names two records.
+ * wait share one synced batch; each is checked against the head that stands when its turn comes (St3). Seqs rise, by 1
+ * unless told to pass others, also over a removal, so that no seq of a namespace ever names two records.
  */
 import {
   assert,
@@ -18,69 +18,19 @@ import {
   type TailLimit,
   type TailResult,
 } from '@rejoin/core'
-import { noWitness, type BatchWitness } from '../batch-witness.ts'
-import { claim } from '../claims.ts'
-import { BareGate, type DatabaseGate } from '../gate/database-gate.ts'
-import { durabilityOf } from '../gate/sync-policy.ts'
-import type { LevelDatabase } from '../level-database.ts'
-import { SealedDatabase } from '../sealed-database.ts'
-import { corrupt, tooShort } from '../sealed-value.ts'
+import type { BatchWitness } from '../batch-witness.ts'
+import type { SealedDatabase } from '../sealed-database.ts'
+import { corrupt } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { checkpointRanges, contentRanges, hubKeys, recordRange } from './hub-keys.ts'
+import { findHubDamage, type HubFindings } from './hub-findings.ts'
+import { stageMending, type HubMending } from './hub-mending.ts'
 import { HubReads } from './hub-reads.ts'
 import { HubWriter } from './hub-writer.ts'
 import { emptyRange, rangeOf } from './namespace-state.ts'
 import { NamespaceStates } from './namespace-states.ts'
-import { encodeRecord } from './record-value.ts'
-import { checkSum, readStoreRecord, storeRecordChange, type StoreRecord } from './store-record.ts'
-
-export interface HubContentsOptions {
-  /** What a new store is called: a text never used twice. A store that is there keeps its own. */
-  readonly incarnation: string
-  /** False: a database without a hub store is refused with STORE_CORRUPT instead of being taken as new. */
-  readonly createIfMissing?: boolean
-  /** For messages; `the hub store` where it is left out. */
-  readonly name?: string
-  /** Somebody outside the database who remembers how much there was. */
-  readonly witness?: BatchWitness
-}
-
-export interface HubStoreOptions extends HubContentsOptions {
-  /** `each batch` (the default) asks the database to sync before a write is answered; what that means is its own. */
-  readonly sync?: 'each batch' | 'never'
-}
-
-/**
- * Opens the hub store in `database` and takes it over: closing the store closes the database. Opening reads the state of
- * every namespace once.
- * @throws SyncError STORE_CORRUPT when a batch of writes is missing, FORMAT_TOO_NEW, STORE_LOCKED when it is open already,
- * STORE_UNAVAILABLE.
- */
-export async function openHubStore(
-  database: LevelDatabase,
-  options: HubStoreOptions,
-): Promise<LevelHubStore> {
-  return await openHubStoreBehind(new BareGate(database, durabilityOf(options.sync ?? 'each batch')), options)
-}
-
-export async function openHubStoreBehind(
-  gate: DatabaseGate,
-  options: HubContentsOptions,
-): Promise<LevelHubStore> {
-  const name = options.name ?? 'the hub store'
-  const release = claim(gate.database, 'hub', name)
-  try {
-    const sealed = new SealedDatabase(gate, name)
-    await sealed.open()
-    const record = await storeRecord(sealed, options)
-    const witness = options.witness ?? noWitness
-    witness.opened(record.batches)
-    return new LevelHubStore(sealed, gate.durability, record, witness, release)
-  } catch (error) {
-    release()
-    throw error
-  }
-}
+import { decodeRecord, encodeRecord } from './record-value.ts'
+import type { StoreRecord } from './store-record.ts'
 
 export class LevelHubStore implements HubStore {
   readonly incarnation: string
@@ -113,13 +63,13 @@ export class LevelHubStore implements HubStore {
     }
   }
 
-  append(namespace: Namespace, after: Seq, body: Uint8Array): Promise<AppendResult> {
+  append(namespace: Namespace, after: Seq, body: Uint8Array, beyond: Seq = 0): Promise<AppendResult> {
     return this.#writer.run(body.length, false, async (draft) => {
       const state = await draft.state(namespace)
       const head = state?.kind === 'present' ? state.head : 0
       if (after !== head) return { kind: 'moved', head }
       if (state?.kind === 'removed') await this.#clearRemains(namespace)
-      const seq = (state?.kind === 'removed' ? state.last : head) + 1
+      const seq = Math.max(state?.kind === 'removed' ? state.last : head, beyond) + 1
       draft.put(hubKeys.record(namespace, seq), encodeRecord(head, body))
       const before = state?.kind === 'present' ? state : { floor: 0, checkpoint: 0 }
       await draft.stage(namespace, { ...before, kind: 'present', head: seq })
@@ -194,6 +144,65 @@ export class LevelHubStore implements HubStore {
     })
   }
 
+  /** Why the namespace is closed for writing, or null. */
+  async closedBy(namespace: Namespace): Promise<SyncError | null> {
+    await this.#states.getEvenDamaged(namespace)
+    return this.#states.damage.of(namespace)
+  }
+
+  /** Every value of the store at this moment, sealed and unchecked. Gives way where the database must be opened anew. */
+  entries(): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
+    return this.#database.sealedEntries(hubKeys.all, 'gives way')
+  }
+
+  /** A value as it stands in the database, unchecked: sealed, or null where there is none. */
+  async raw(key: string): Promise<Uint8Array | null> {
+    return await this.#database.sealed(key)
+  }
+
+  /** One record that is whole, whatever is wrong around it. @throws SyncError STORE_CORRUPT where it is not */
+  async record(namespace: Namespace, seq: Seq): Promise<{ readonly key: string; readonly body: Uint8Array }> {
+    const key = hubKeys.record(namespace, seq)
+    const entry = await this.#database.get(key)
+    if (entry === null) throw corrupt(key, 'is missing')
+    return { key, body: decodeRecord(seq, entry.body).body }
+  }
+
+  /** What a repair has to know; every value of the namespace is read. @throws SyncError STORE_… where that is not possible */
+  async findings(namespace: Namespace): Promise<HubFindings> {
+    return await findHubDamage(this.#database, namespace)
+  }
+
+  /**
+   * Makes the namespace what the plan says, in one batch. It may then be written to by whoever has this store open, and
+   * stays closed for all who open it later, until `reopen`.
+   */
+  mend(plan: HubMending): Promise<void> {
+    return this.#writer.run(0, true, async (draft) => {
+      await this.#states.getEvenDamaged(plan.namespace)
+      await stageMending(draft, this.#states.damage, plan)
+    })
+  }
+
+  /** The last step of a repair: the namespace is open for writing from now on. */
+  reopen(namespace: Namespace): Promise<void> {
+    return this.#writer.run(0, false, (draft) => {
+      this.#states.damage.end(draft, namespace)
+      draft.afterwards(() => this.#states.damage.ended(namespace))
+      return Promise.resolve()
+    })
+  }
+
+  async refuseWrites(): Promise<void> {
+    await this.#writer.end()
+  }
+
+  /** Ends this store and leaves the database open, for another one over it. */
+  giveUp(): void {
+    this.#database.detach()
+    this.#release()
+  }
+
   /** Answers what was already asked for, then closes the database. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -219,20 +228,4 @@ export class LevelHubStore implements HubStore {
   async #clearRemains(namespace: Namespace): Promise<void> {
     for (const range of contentRanges(namespace)) await this.#database.clear(range)
   }
-}
-
-/** The record of the store that is there, or of a new one. */
-async function storeRecord(database: SealedDatabase, options: HubContentsOptions): Promise<StoreRecord> {
-  const found = await readStoreRecord(database)
-  if (found !== null) {
-    const batchesMin = options.witness?.batchesMin ?? 0
-    if (found.batches < batchesMin) throw tooShort(hubKeys.store, database.name, found.batches, batchesMin)
-    return await checkSum(database, found)
-  }
-  if (options.createIfMissing === false || (await database.lastKey({ gt: 'hub!', lt: 'hub!~' })) !== null) {
-    throw corrupt(hubKeys.store, `is missing from ${database.name}`)
-  }
-  const record: StoreRecord = { incarnation: options.incarnation, batches: 1, sum: 0 }
-  await database.write([storeRecordChange(record)])
-  return record
 }

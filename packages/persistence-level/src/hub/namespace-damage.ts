@@ -32,6 +32,11 @@ export class NamespaceDamage {
     this.#database = database
   }
 
+  /** What was met first in the namespace, or null; known once its state was read. */
+  of(namespace: Namespace): SyncError | null {
+    return this.#known.get(namespace)?.error ?? null
+  }
+
   /** @throws SyncError STORE_CORRUPT while the namespace is closed for writing. */
   checkWritable(namespace: Namespace): void {
     const known = this.#known.get(namespace)
@@ -79,14 +84,21 @@ export class NamespaceDamage {
   async #keepAside(draft: Draft, namespace: Namespace, key: string, error: SyncError): Promise<void> {
     // Removed before its turn came.
     if (!this.#known.has(namespace)) return
-    draft.put(
-      hubKeys.damage(namespace),
-      encoding.encode((encoder) => writeError(encoder, error)),
-    )
+    await this.keepAside(draft, namespace, key, error)
+  }
+
+  /** Part of a batch: whoever opens the store from then on finds the namespace closed. */
+  close(draft: Draft, namespace: Namespace, error: SyncError): void {
+    draft.put(hubKeys.damage(namespace), encodeError(error))
+  }
+
+  /** The same, and what stands damaged under `key` is kept, where there is room for it. */
+  async keepAside(draft: Draft, namespace: Namespace, key: string, error: SyncError): Promise<void> {
+    this.close(draft, namespace, error)
     const kept = await this.#database.keys(hubKeys.damagedRange(namespace))
     const aside = hubKeys.damaged(namespace, key)
     if (kept.includes(aside) || kept.length >= keptMax) return
-    const bytes = (await this.#database.sealed(key)) ?? new Uint8Array(0)
+    const bytes = (await this.#database.sealed(key).catch(nullWhereCorrupt)) ?? new Uint8Array(0)
     const body = encoding.encode((encoder) => {
       writeError(encoder, error)
       encoding.writeVarUint(encoder, bytes.length)
@@ -107,6 +119,12 @@ export class NamespaceDamage {
   }
 }
 
+/** In a table that LevelDB cannot read there are no bytes to keep. */
+function nullWhereCorrupt(error: unknown): null {
+  if (isCorrupt(error)) return null
+  throw error
+}
+
 function closed(namespace: Namespace, { message, path }: SyncError): SyncError {
   const options = path === null ? {} : { path }
   return new SyncError(
@@ -114,6 +132,10 @@ function closed(namespace: Namespace, { message, path }: SyncError): SyncError {
     `namespace ${namespace} is closed for writing, since ${message}`,
     options,
   )
+}
+
+export function encodeError(error: SyncError): Uint8Array {
+  return encoding.encode((encoder) => writeError(encoder, error))
 }
 
 function writeError(encoder: encoding.Encoder, error: SyncError): void {

@@ -125,6 +125,8 @@ export class NamespaceStates {
     if (state?.kind === 'removed') return null
     const head = state?.head ?? 0
     const newest = await this.newestRecord(namespace)
+    // A repair left the checkpoint alone, since the newest record was damaged: nothing else makes a floor of the head.
+    if (newest === 0 && head > 0 && state?.floor === head && state.checkpoint === head) return null
     if (newest !== head) {
       const why = `names ${head} as the head of namespace ${namespace}, but its newest record is ${newest}`
       return { isHeadLost: newest > head, error: corrupt(hubKeys.state(namespace), why) }

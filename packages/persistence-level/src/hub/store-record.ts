@@ -4,9 +4,10 @@
  */
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
-import { corrupt, seal } from '../sealed-value.ts'
+import { corrupt, isCorrupt, seal } from '../sealed-value.ts'
 import type { Change, SealedDatabase } from '../sealed-database.ts'
 import { hubKeys } from './hub-keys.ts'
+import { encodeError } from './namespace-damage.ts'
 import { readState } from './namespace-state.ts'
 
 export interface StoreRecord {
@@ -18,18 +19,24 @@ export interface StoreRecord {
 }
 
 export function storeRecordChange(record: StoreRecord): Change {
-  const body = encoding.encode((encoder) => {
+  return { key: hubKeys.store, value: seal(hubKeys.store, encodeStoreRecord(record)) }
+}
+
+export function encodeStoreRecord(record: StoreRecord): Uint8Array {
+  return encoding.encode((encoder) => {
     encoding.writeVarString(encoder, record.incarnation)
     encoding.writeVarUint(encoder, record.batches)
     encoding.writeUint32(encoder, record.sum >>> 0)
   })
-  return { key: hubKeys.store, value: seal(hubKeys.store, body) }
 }
 
 export async function readStoreRecord(database: SealedDatabase): Promise<StoreRecord | null> {
   const entry = await database.get(hubKeys.store)
-  if (entry === null) return null
-  const decoder = decoding.createDecoder(entry.body)
+  return entry === null ? null : decodeStoreRecord(entry.body)
+}
+
+export function decodeStoreRecord(body: Uint8Array): StoreRecord {
+  const decoder = decoding.createDecoder(body)
   return {
     incarnation: decoding.readVarString(decoder),
     batches: decoding.readVarUint(decoder),
@@ -43,6 +50,41 @@ export async function readStoreRecord(database: SealedDatabase): Promise<StoreRe
  * @throws SyncError STORE_CORRUPT when a batch is missing.
  */
 export async function checkSum(database: SealedDatabase, record: StoreRecord): Promise<StoreRecord> {
+  const { sum, damaged } = await sumOfStates(database)
+  if (sum === record.sum || damaged) return { ...record, sum }
+  throw corrupt(
+    hubKeys.store,
+    `does not match the states of the namespaces, so a batch of writes is missing from ${database.name}`,
+  )
+}
+
+/**
+ * Writes the record of a store as it is, with whatever was lost: what it holds is older than what was answered. Every
+ * namespace is closed for writing in the same batch, until its log was told so.
+ */
+export async function acceptStore(
+  database: SealedDatabase,
+  incarnation: string,
+  batchesMin: number,
+): Promise<StoreRecord> {
+  const found = await readStoreRecord(database).catch((error: unknown) => {
+    if (isCorrupt(error)) return null
+    throw error
+  })
+  const batches = Math.max(found?.batches ?? 0, batchesMin) + 1
+  const record = { incarnation, batches, sum: (await sumOfStates(database)).sum }
+  const changes: Change[] = [storeRecordChange(record)]
+  const why = corrupt(hubKeys.store, 'was lost or did not match, and was made anew')
+  for await (const [key, sealed] of database.sealedEntries(hubKeys.states)) {
+    if (readState(key, sealed)?.state.kind === 'removed') continue
+    const closing = hubKeys.damage(hubKeys.namespaceOfState(key))
+    changes.push({ key: closing, value: seal(closing, encodeError(why)) })
+  }
+  await database.write(changes)
+  return record
+}
+
+async function sumOfStates(database: SealedDatabase): Promise<{ sum: number; damaged: boolean }> {
   let sum = 0
   let damaged = false
   for await (const [key, sealed] of database.sealedEntries(hubKeys.states)) {
@@ -50,10 +92,5 @@ export async function checkSum(database: SealedDatabase, record: StoreRecord): P
     if (known === null) damaged = true
     else sum ^= known.checksum
   }
-  sum >>>= 0
-  if (sum === record.sum || damaged) return { ...record, sum }
-  throw corrupt(
-    hubKeys.store,
-    `does not match the states of the namespaces, so a batch of writes is missing from ${database.name}`,
-  )
+  return { sum: sum >>> 0, damaged }
 }

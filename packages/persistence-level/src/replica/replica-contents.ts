@@ -15,12 +15,13 @@ import type { Change } from '../sealed-database.ts'
 import { checksumOf, seal } from '../sealed-value.ts'
 import { encodeCommit, encodeRejected } from './commit-value.ts'
 import { replicaKeys, type Shelf } from './replica-keys.ts'
-import { encodeMeta, noNotes, type Inventory, type ReplicaMeta } from './replica-meta.ts'
+import { encodeMeta, metaFormat, noNotes, type Inventory, type ReplicaMeta } from './replica-meta.ts'
 
 type StepOf<Kind extends ReplicaStep['kind']> = Extract<ReplicaStep, { kind: Kind }>
 
 export class ReplicaContents {
   readonly #namespace: Namespace
+  readonly #place: string | null
   #meta: ReplicaMeta | null
   /** Checksums by number. Numbers stand in rising order: each shelf is filled from its end. */
   readonly #shelves: Readonly<Record<Shelf, Map<number, number>>> = {
@@ -33,8 +34,10 @@ export class ReplicaContents {
   #sum = 0
   #changes = new Map<string, Uint8Array | null>()
 
-  constructor(namespace: Namespace, meta: ReplicaMeta | null) {
+  /** @param place the name of where it is now; null where nobody can tell. */
+  constructor(namespace: Namespace, place: string | null, meta: ReplicaMeta | null) {
     this.#namespace = namespace
+    this.#place = place
     this.#meta = meta
   }
 
@@ -62,6 +65,8 @@ export class ReplicaContents {
     switch (step.kind) {
       case 'create':
         return this.#create(step)
+      case 'reidentify':
+        return this.#reidentify(step)
       case 'local':
         return this.#local(step)
       case 'remote':
@@ -99,7 +104,8 @@ export class ReplicaContents {
     const changes = [...this.#changes].map(([key, value]) => ({ key, value }))
     this.#changes = new Map()
     const key = replicaKeys.meta(this.#namespace)
-    changes.push({ key, value: seal(key, encodeMeta(this.#known(), this.inventory)) })
+    const meta = this.#known()
+    changes.push({ key, value: seal(key, encodeMeta(meta, this.inventory), metaFormat(meta)) })
     return changes
   }
 
@@ -109,7 +115,34 @@ export class ReplicaContents {
       assert(this.#meta.identity.replica === identity.replica, 'a replica is created once in its store')
       return
     }
-    this.#meta = { identity, counter: 0, hlc: null, cursor: null, notes: noNotes, batches: 0, nextUpdate: 1 }
+    this.#meta = {
+      identity,
+      place: this.#place ?? '',
+      formerCounter: 0,
+      counter: 0,
+      hlc: null,
+      cursor: null,
+      notes: noNotes,
+      batches: 0,
+      nextUpdate: 1,
+    }
+  }
+
+  #reidentify({ replica, clientId }: StepOf<'reidentify'>): void {
+    const { identity, counter, notes, place } = this.#known()
+    // Repeated after a write whose outcome was unknown.
+    if (identity.replica === replica) return
+    this.#change({
+      identity: { ...identity, replica, clientId },
+      place: this.#place ?? place,
+      formerCounter: counter,
+      notes: {
+        ...notes,
+        ackedCounter: 0,
+        sentCounter: Math.max(notes.sentCounter, counter),
+        lastError: notes.lastError?.code === 'REPLICA_TAKEN' ? null : notes.lastError,
+      },
+    })
   }
 
   #local({ commit }: StepOf<'local'>): void {

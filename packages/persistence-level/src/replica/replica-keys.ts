@@ -10,6 +10,8 @@ export const shelves: readonly Shelf[] = ['update', 'outbox', 'rejected']
 export const replicaKeys = {
   /** In a folder: which folder this database belongs to. */
   folder: 'replica!folder',
+  /** Everything of all replicas. */
+  all: { gt: 'replica!', lt: 'replica!~' } satisfies KeyRange,
   meta: (namespace: Namespace) => `replica!meta!${namespace}`,
   metas: { gt: 'replica!meta!', lt: 'replica!meta!~' } satisfies KeyRange,
   namespaceOfMeta: (key: string): Namespace => key.slice('replica!meta!'.length),

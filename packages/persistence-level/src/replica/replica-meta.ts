@@ -13,7 +13,7 @@ import {
   type ReplicaIdentity,
   type SyncNotes,
 } from '@rejoin/core'
-import { corrupt } from '../sealed-value.ts'
+import { corrupt, FORMAT, FORMAT_OF_COPIES } from '../sealed-value.ts'
 import { readOptional, storedHlc, writeOptional } from './commit-value.ts'
 
 /** How many other values there are, and the exclusive or of their checksums (which depend on their keys). */
@@ -24,6 +24,10 @@ export interface Inventory {
 
 export interface ReplicaMeta {
   readonly identity: ReplicaIdentity
+  /** Name of the place where the identity was made; in any other place this is a copy. */
+  readonly place: string
+  /** Counters up to here were given under former identities. */
+  readonly formerCounter: Counter
   readonly counter: Counter
   readonly hlc: Hlc | null
   readonly cursor: Cursor | null
@@ -40,6 +44,11 @@ export const noNotes: SyncNotes = {
   lastError: null,
   ackedCounter: 0,
   sentCounter: 0,
+}
+
+/** Releases before 0.2 would push what waits under former ids as the replica's own: they must not read it. */
+export function metaFormat({ place, formerCounter }: ReplicaMeta): number {
+  return place === '' && formerCounter === 0 ? FORMAT : FORMAT_OF_COPIES
 }
 
 export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array {
@@ -61,6 +70,8 @@ export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array 
     encoding.writeVarUint(encoder, inventory.count)
     encoding.writeUint32(encoder, inventory.sum)
     encoding.writeVarUint(encoder, meta.notes.sentCounter)
+    encoding.writeVarUint(encoder, meta.formerCounter)
+    encoding.writeVarString(encoder, meta.place)
   })
 }
 
@@ -89,7 +100,9 @@ export function decodeMeta(key: string, body: Uint8Array): { meta: ReplicaMeta; 
   const inventory = { count: decoding.readVarUint(decoder), sum: decoding.readUint32(decoder) }
   // Release 0.1 did not note what it sent: all of it may have been.
   const sentCounter = decoding.hasContent(decoder) ? decoding.readVarUint(decoder) : read.counter
-  return { meta: { ...read, notes: { ...read.notes, sentCounter } }, inventory }
+  const formerCounter = decoding.hasContent(decoder) ? decoding.readVarUint(decoder) : 0
+  const place = decoding.hasContent(decoder) ? decoding.readVarString(decoder) : ''
+  return { meta: { ...read, place, formerCounter, notes: { ...read.notes, sentCounter } }, inventory }
 }
 
 function readHlc(key: string, decoder: decoding.Decoder): Hlc | null {

@@ -6,6 +6,7 @@
 import {
   SyncError,
   type Commit,
+  type Durability,
   type Namespace,
   type RejectedCommit,
   type ReplicaStep,
@@ -45,18 +46,21 @@ export async function openReplicaStore(
 /** Calls that may wait for their turn; an engine keeps a queue of its own and has one or two under way. */
 const waitingMax = 1_000
 
-/** A folder hears of its stores. */
-export interface ReplicaStoreListener {
+/** A folder knows where its stores are, and hears of them. */
+export interface ReplicaStoreFolder {
+  /** By which it is known whether an identity was made here; null where nobody can tell. */
+  readonly place: string | null
   /** A batch was written. */
   readonly written?: () => void
   readonly closed?: () => void
 }
 
 export class LevelReplicaStore implements ReplicaStore {
+  readonly durability: Durability
   readonly #database: SealedDatabase
   readonly #namespace: Namespace
   readonly #release: () => void
-  readonly #listener: ReplicaStoreListener
+  readonly #folder: ReplicaStoreFolder
   /** Null before the first read, and after a write whose outcome is unknown. */
   #contents: ReplicaContents | null = null
   /** A write failed, and until the database is reopened a load may show what is no longer so afterwards. */
@@ -71,12 +75,18 @@ export class LevelReplicaStore implements ReplicaStore {
    * Use `openReplicaStore`, or a folder's `replica`.
    * @throws SyncError STORE_LOCKED
    */
-  constructor(gate: DatabaseGate, namespace: Namespace, name: string, listener: ReplicaStoreListener = {}) {
+  constructor(
+    gate: DatabaseGate,
+    namespace: Namespace,
+    name: string,
+    folder: ReplicaStoreFolder = { place: null },
+  ) {
     const wholeName = `namespace ${namespace} of ${name}`
     this.#release = claim(gate.database, `replica ${namespace}`, wholeName)
     this.#database = new SealedDatabase(gate, wholeName)
+    this.durability = gate.durability
     this.#namespace = namespace
-    this.#listener = listener
+    this.#folder = folder
   }
 
   async opened(): Promise<void> {
@@ -105,7 +115,7 @@ export class LevelReplicaStore implements ReplicaStore {
       this.#isUnknown = true
       await this.#database.write(changes)
       this.#isUnknown = false
-      this.#listener.written?.()
+      this.#folder.written?.()
       this.#contents = contents
       this.#batches = contents.meta?.batches ?? 0
     })
@@ -116,7 +126,7 @@ export class LevelReplicaStore implements ReplicaStore {
     this.#closing ??= this.#turn.then(() => {
       this.#database.detach()
       this.#release()
-      this.#listener.closed?.()
+      this.#folder.closed?.()
     })
     return this.#closing
   }
@@ -146,7 +156,8 @@ export class LevelReplicaStore implements ReplicaStore {
     const found = entry === null ? null : decodeMeta(metaKey, entry.body)
     const batches = found?.meta.batches ?? 0
     if (batches < this.#batches) throw tooShort(metaKey, this.#database.name, batches, this.#batches)
-    const contents = new ReplicaContents(this.#namespace, found?.meta ?? null)
+    const { place } = this.#folder
+    const contents = new ReplicaContents(this.#namespace, place, found?.meta ?? null)
 
     const snapshot = await this.#database.get(replicaKeys.snapshot(this.#namespace))
     if (snapshot !== null) contents.foundSnapshot(snapshot.checksum)
@@ -165,7 +176,9 @@ export class LevelReplicaStore implements ReplicaStore {
     }
     this.#checkInventory(metaKey, found?.inventory ?? { count: 0, sum: 0 }, contents.inventory)
     if (found === null) return { contents, stored: null }
-    return { contents, stored: storedReplica(found.meta, snapshot?.body ?? null, updates, outbox, rejected) }
+    const isCopy = place !== null && place !== found.meta.place
+    const snapshotBody = snapshot?.body ?? null
+    return { contents, stored: storedReplica(found.meta, isCopy, snapshotBody, updates, outbox, rejected) }
   }
 
   #checkInventory(metaKey: string, expected: Inventory, found: Inventory): void {
@@ -181,14 +194,17 @@ export class LevelReplicaStore implements ReplicaStore {
 
 function storedReplica(
   meta: ReplicaMeta,
+  isCopy: boolean,
   snapshot: Uint8Array | null,
   updates: readonly Uint8Array[],
   outbox: readonly Commit[],
   rejected: readonly RejectedCommit[],
 ): StoredReplica {
-  const { identity, counter, hlc, cursor, notes } = meta
+  const { identity, formerCounter, counter, hlc, cursor, notes } = meta
   return {
     identity,
+    isCopy,
+    formerCounter,
     counter,
     hlc,
     cursor,

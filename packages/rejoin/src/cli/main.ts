@@ -4,19 +4,25 @@
  */
 import { Command, CommanderError } from 'commander'
 import { SyncError } from '@rejoin/core'
+import { UnsavedError } from '@rejoin/replica'
 import { addApply } from './commands/apply.ts'
+import { addBackup } from './commands/backup.ts'
 import { addConflicts } from './commands/conflicts.ts'
 import { addDigest } from './commands/digest.ts'
 import { addExport } from './commands/export.ts'
 import { addHub } from './commands/hub.ts'
 import { addHubFolderCommands } from './commands/hub-folder.ts'
 import { addImport } from './commands/import.ts'
+import { addKeys } from './commands/keys.ts'
 import { addOutbox } from './commands/outbox.ts'
 import { addRejected } from './commands/rejected.ts'
+import { addRepair } from './commands/repair.ts'
 import { addResolve } from './commands/resolve.ts'
 import { addStatus } from './commands/status.ts'
 import { addSync } from './commands/sync.ts'
 import { addTour } from './commands/tour.ts'
+import { addVerify } from './commands/verify.ts'
+import { commitJson } from './commit.ts'
 import { openOutput, watchOutlet, type Streams } from './output.ts'
 import { Refusal } from './refusal.ts'
 
@@ -49,6 +55,10 @@ export async function main(args: readonly string[], streams: Streams = process):
     addExport,
     addDigest,
     addHubFolderCommands,
+    addVerify,
+    addRepair,
+    addBackup,
+    addKeys,
     addTour,
   ]) {
     add(program, streams)
@@ -82,7 +92,9 @@ function report(error: unknown, output: ReturnType<typeof openOutput>): number {
   // Commander has said what is wrong by itself; help and version are no faults.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
   if (error instanceof Refusal) return 1
-  if (error instanceof SyncError) output.failure(error.code, error.message, error.path)
+  if (error instanceof UnsavedError)
+    output.failure(error.code, error.message, error.path, { unsaved: error.commits.map(commitJson) })
+  else if (error instanceof SyncError) output.failure(error.code, error.message, error.path)
   else
     output.failure(
       'UNEXPECTED',

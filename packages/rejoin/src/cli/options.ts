@@ -5,8 +5,11 @@ import { resolve } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { checkNamespace, SyncError, type AnyDomain } from '@rejoin/core'
 import { intents } from '@rejoin/intents'
+import type { TokenSource } from '@rejoin/transport'
 import { openClient, type Client } from '../wiring/client.ts'
+import { everyMsMax, type SyncChoice } from '../wiring/sync-choice.ts'
 import { interruptible } from './interrupt.ts'
+import { tellCopy, tellLosses, type Output } from './output.ts'
 import type { Replica } from '@rejoin/replica'
 
 export interface FolderOptions {
@@ -68,6 +71,16 @@ export function portArgument(text: string): number {
   return port
 }
 
+/** `each-batch`, `never`, `every=100ms` or `every=2s`. */
+export function syncArgument(text: string): SyncChoice {
+  if (text === 'each-batch') return 'each batch'
+  if (text === 'never') return 'never'
+  const [, count, unit] = /^every=(\d{1,6})(ms|s)$/.exec(text) ?? []
+  const everyMs = Number(count) * (unit === 's' ? 1_000 : 1)
+  if (everyMs >= 1 && everyMs <= everyMsMax) return { everyMs }
+  throw new InvalidArgumentError(`expected each-batch, every=100ms (1 to ${everyMsMax} ms) or never`)
+}
+
 /**
  * The domain that a module exports: its default export, or the only one there is.
  * @throws SyncError DOMAIN_INVALID, also where a choice would be a guess.
@@ -126,7 +139,9 @@ export function requireFolder(path: string): void {
 
 export interface ReplicaUse {
   readonly use: FolderUse
+  readonly output: Output
   readonly hub?: string
+  readonly token?: TokenSource | undefined
   /** Whether to connect at once and stay connected. */
   readonly live?: boolean
 }
@@ -158,23 +173,29 @@ export async function withDomainHint<R>(options: FolderOptions, work: () => Prom
 /** For the commands that work on intents alone. */
 export async function usingIntents<R>(
   options: ReplicaOptions,
-  use: FolderUse,
+  how: ReplicaUse,
   work: (replica: Replica<typeof intents>) => Promise<R>,
 ): Promise<R> {
-  return usingDomain(intents, options, { use }, work)
+  return usingDomain(intents, options, how, work)
 }
 
 async function usingDomain<D extends AnyDomain, R>(
   domain: D,
   { data, namespace }: ReplicaOptions,
-  { use, hub, live = false }: ReplicaUse,
+  { use, output, hub, token, live = false }: ReplicaUse,
   work: (replica: Replica<D>, client: Client) => Promise<R>,
 ): Promise<R> {
   if (use === 'reads') requireFolder(data)
-  const client = await openClient({ data, ...(hub === undefined ? {} : { hub }) })
+  const signedIn = token === undefined ? {} : { token }
+  const client = await openClient({ data, ...(hub === undefined ? {} : { hub }), ...signedIn })
+  tellLosses(output, client.found, data)
   try {
     if (use === 'reads') await requireNamespace(client, data, namespace)
-    const open = async (): Promise<R> => work(await client.open(domain, namespace, { live }), client)
+    const open = async (): Promise<R> => {
+      const replica = await client.open(domain, namespace, { live })
+      tellCopy(output, replica)
+      return await work(replica, client)
+    }
     // What is live until it is stopped listens for Ctrl-C by itself.
     return await (live ? open() : interruptible(open, () => client.close()))
   } finally {

@@ -3,7 +3,10 @@
  * while live); everything else to standard error, progress only to a terminal.
  */
 import { SingleBar } from 'cli-progress'
-import type { AnyDomain, AnyOp } from '@rejoin/core'
+import type { AnyDomain, AnyOp, Durability } from '@rejoin/core'
+import type { Persistence, Replica } from '@rejoin/replica'
+import type { FolderFinding } from '@rejoin/persistence-level/node'
+import { findingEvents } from '../wiring/finding.ts'
 
 export interface Output {
   readonly json: boolean
@@ -11,9 +14,19 @@ export interface Output {
   result(value: unknown, sentences: string): void
   /** A remark for people; left out with `--json`. */
   note(sentence: string): void
-  failure(code: string, message: string, path: string | null): void
+  /** What people and programs alike must not miss. */
+  warning(sentence: string): void
+  /** `more`: what else programs are told. */
+  failure(code: string, message: string, path: string | null, more?: object): void
   /** Counts work up to `total`; shown on a terminal only. */
   progress(what: string, total: number): Progress
+  /** Says how far work without a known end has come; shown on a terminal only, in one line. */
+  ticker(): Ticker
+}
+
+export interface Ticker {
+  say(text: string): void
+  end(): void
 }
 
 export interface Progress {
@@ -34,8 +47,11 @@ export function openOutput(streams: Streams, json: boolean): Output {
     note: (sentence) => {
       if (!json) stderr.write(`${sentence}\n`)
     },
-    failure: (code, message, path) => {
-      if (json) stdout.write(`${JSON.stringify({ error: { code, message, path } })}\n`)
+    warning: (sentence) => {
+      stderr.write(`rejoin: ${sentence}\n`)
+    },
+    failure: (code, message, path, more = {}) => {
+      if (json) stdout.write(`${JSON.stringify({ error: { code, message, path, ...more } })}\n`)
       stderr.write(`rejoin: ${message} [${code}]\n`)
     },
     progress: (what, total) => {
@@ -47,6 +63,12 @@ export function openOutput(streams: Streams, json: boolean): Output {
       })
       bar.start(total, 0)
       return { done: (count) => bar.update(count), end: () => bar.stop() }
+    },
+    ticker: () => {
+      if (stderr.isTTY !== true) return { say: () => {}, end: () => {} }
+      // To the beginning of the line, and nothing of what it said before.
+      const say = (text: string): void => void stderr.write(`\r\u001b[2K${text}`)
+      return { say, end: () => say('') }
     },
   }
 }
@@ -109,4 +131,43 @@ export function opsText(ops: readonly AnyOp[]): string {
 /** @param version of the domain, which the document holds commits of. */
 export function newerSentence({ name, version: known }: AnyDomain, version: number): string {
   return `the document is newer than this app: reading only; it holds version ${version} of the domain ${name}, this app knows ${known}: update it to write again`
+}
+
+/** What a folder lost is told by the first that opens it. That its user was only killed is no news for a command. */
+export function tellLosses(
+  output: Output,
+  found: FolderFinding,
+  data: string,
+  whose: 'hub' | 'replica' = 'replica',
+): void {
+  for (const { level, message } of findingEvents(found, data, whose)) {
+    if (level === 'warn') output.warning(message)
+  }
+}
+
+/** That a replica has another id than it had is told once, by the first that opens it. */
+export function tellCopy(
+  output: Output,
+  { id, namespace, outbox, status }: Pick<Replica<AnyDomain>, 'id' | 'namespace' | 'outbox' | 'status'>,
+): void {
+  if (status.copyOf === null) return
+  const shared = outbox.filter((commit) => commit.id.replica !== id).length
+  const both = `${countText(shared, 'commit')} that both hold ${shared === 1 ? 'is' : 'are'} sent under the old id`
+  output.warning(
+    `this folder is a copy: the replica of ${namespace} was ${status.copyOf} and is ${id} from now on` +
+      (shared === 0 ? '' : `; ${both}`),
+  )
+}
+
+/** Why it is not saved, or null where the store works. */
+export function persistenceText(persistence: Persistence): string | null {
+  if (persistence === 'ok') return null
+  const { state, cause, count } = persistence
+  const then = state === 'lost' ? 'open the folder anew' : 'it is tried again'
+  return `${countText(count, 'step')} not saved, ${then}: ${cause.message} [${cause.code}]`
+}
+
+/** Null where it stands for what everybody expects, and where nobody has said anything yet. */
+export function appliedText(durability: Durability | null): string | null {
+  return durability === 'applied' ? 'applied: it outlives the process, and is synced to the disk later' : null
 }

@@ -1,5 +1,11 @@
 /** A replica's disk that stalls or fails when a story says so. What stalls is not recorded before it works again. */
-import { SyncError, type ReplicaStep, type ReplicaStore, type StoredReplica } from '@rejoin/core'
+import {
+  SyncError,
+  type Durability,
+  type ReplicaStep,
+  type ReplicaStore,
+  type StoredReplica,
+} from '@rejoin/core'
 import type { DiskState } from '@rejoin/testkit'
 
 export class GatedStore implements ReplicaStore {
@@ -9,6 +15,10 @@ export class GatedStore implements ReplicaStore {
 
   constructor(store: ReplicaStore) {
     this.#store = store
+  }
+
+  get durability(): Durability {
+    return this.#store.durability
   }
 
   get state(): DiskState {

@@ -57,7 +57,7 @@ export function runTour(tell: (step: TourStep) => void, signal: AbortSignal): Pr
         data: join(folder, 'hub'),
         domains: [intents],
         port: 0,
-        retentionCommits: RETENTION_COMMITS,
+        retention: { commits: RETENTION_COMMITS },
       })
       opened.push(hub)
       const joinHub = async (name: string): Promise<Traveller> => {

@@ -3,22 +3,25 @@
  * they are views into larger buffers (the records of a store), which a transfer would take away and a clone copy whole.
  */
 import type { ErrorCode } from '@rejoin/core'
+import type { SnapshotContent } from '@rejoin/hub'
 
-export type JobKind = 'compact' | 'rebuild' | 'digest'
+export type JobKind = 'compact' | 'rebuild' | 'digest' | 'read' | 'diff'
 
 export interface JobRequest {
   readonly id: number
   readonly kind: JobKind
-  /** Bytes of each part, in the order in which they stand in `packed`. */
+  /** Bytes of each part, in the order in which they stand in `packed`; of a diff the state vector comes first. */
   readonly lengths: readonly number[]
   readonly packed: ArrayBuffer
 }
 
 export interface JobResult {
-  /** Empty for a digest. */
+  /** Empty unless a document was made, or a part of one. */
   readonly snapshot: ArrayBuffer
   /** Empty for a compaction. */
   readonly digest: string
+  /** Of what was read, else null. */
+  readonly content: SnapshotContent | null
 }
 
 export type JobAnswer =

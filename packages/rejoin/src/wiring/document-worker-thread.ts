@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads'
 import { asSyncError, assert, unreachable } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
+import { readSnapshot } from '@rejoin/hub'
 import {
   ownBuffer,
   unpack,
@@ -32,13 +33,24 @@ function resultOf(job: JobRequest): JobResult {
   const parts = unpack(job)
   switch (job.kind) {
     case 'compact':
-      return { snapshot: ownBuffer(updates.compact(parts)), digest: '' }
+      return { snapshot: ownBuffer(updates.compact(parts)), digest: '', content: null }
     case 'rebuild': {
       const { snapshot, digest } = updates.rebuild(parts)
-      return { snapshot: ownBuffer(snapshot), digest }
+      return { snapshot: ownBuffer(snapshot), digest, content: null }
     }
     case 'digest':
-      return { snapshot: new ArrayBuffer(0), digest: updates.digest(parts) }
+      return { snapshot: new ArrayBuffer(0), digest: updates.digest(parts), content: null }
+    case 'read': {
+      const [snapshot] = parts
+      assert(snapshot !== undefined, 'one snapshot is read')
+      const content = readSnapshot(updates, snapshot)
+      return { snapshot: new ArrayBuffer(0), digest: content.digest, content }
+    }
+    case 'diff': {
+      const [stateVector, ...rest] = parts
+      assert(stateVector !== undefined, 'a diff begins with what it is held against')
+      return { snapshot: ownBuffer(updates.diff(rest, stateVector)), digest: '', content: null }
+    }
     default:
       return unreachable(job.kind)
   }

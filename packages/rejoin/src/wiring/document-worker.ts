@@ -4,8 +4,8 @@
  * nothing is to be done the thread keeps no process alive.
  */
 import { Worker } from 'node:worker_threads'
-import { SyncError, type Clock, type RebuiltDocument } from '@rejoin/core'
-import type { HeavyWork } from '@rejoin/hub'
+import { assert, SyncError, type Clock, type RebuiltDocument } from '@rejoin/core'
+import type { HeavyWork, SnapshotContent } from '@rejoin/hub'
 import {
   pack,
   type JobAnswer,
@@ -69,6 +69,16 @@ export class DocumentWorker implements HeavyWork {
 
   async digest(parts: readonly Uint8Array[]): Promise<string> {
     return (await this.#do('digest', parts)).digest
+  }
+
+  async diff(parts: readonly Uint8Array[], stateVector: Uint8Array): Promise<Uint8Array> {
+    return new Uint8Array((await this.#do('diff', [stateVector, ...parts])).snapshot)
+  }
+
+  async read(snapshot: Uint8Array): Promise<SnapshotContent> {
+    const { content } = await this.#do('read', [snapshot])
+    assert(content !== null, 'what was read has content')
+    return content
   }
 
   /** Every job that is not done fails with HUB_CLOSING, and the thread ends. Idempotent. */

@@ -52,6 +52,15 @@ export function hubLifeCases(open: OpenHubStore): Cases {
         assert.equal(await store.state(ns), 'removed')
       }),
 
+    '[St1] a store says how durable its answers are, and keeps to it': () =>
+      withHubStore(open, async (store, { reopen }) => {
+        const { durability } = store
+        assert.ok(['durable', 'applied'].includes(durability), durability)
+        await append(store, ns, 0, 'one')
+        assert.equal(store.durability, durability)
+        assert.equal((await needed(reopen, 'reopen')()).durability, durability)
+      }),
+
     'removing a namespace that never was leaves it unknown': () =>
       withHubStore(open, async (store) => {
         await store.remove('nowhere')

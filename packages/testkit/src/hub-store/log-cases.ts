@@ -8,6 +8,7 @@ import {
   at,
   bytesOf,
   checkChain,
+  checkFailed,
   checkTexts,
   needed,
   ns,
@@ -45,6 +46,31 @@ export function logCases(open: OpenHubStore): Cases {
         await store.append(ns, 0, body)
         body.fill(0)
         await checkTexts(store, ns, 0, ['as appended'])
+      }),
+
+    '[St2] a seq passes the one that it is told to pass, and the log goes on from there': () =>
+      withHubStore(open, async (store, { reopen }) => {
+        const first = await append(store, ns, 0, 'one')
+        const jump = first + 2 ** 32
+        const far = await store.append(ns, first, bytesOf('two'), jump)
+        assert.ok(far.kind === 'appended' && far.seq > jump)
+        const near = await store.append(ns, far.seq, bytesOf('three'), first)
+        assert.ok(near.kind === 'appended' && near.seq > far.seq)
+        const again = await needed(reopen, 'reopen')()
+        await checkTexts(again, ns, 0, ['one', 'two', 'three'])
+        await checkTexts(again, ns, first, ['two', 'three'])
+        const after = await again.readTail(ns, jump, { records: 9, bytes: 999 })
+        assert.deepEqual(after.kind === 'records' && after.records.map(({ seq }) => seq), [far.seq, near.seq])
+        await again.installCheckpoint(ns, { seq: far.seq, marks: bytesOf('m'), snapshot: bytesOf('s') })
+        await again.trim(ns, jump)
+        assert.deepEqual((await again.heads([ns])).get(ns), { floor: first, head: near.seq })
+        assert.deepEqual(await again.append(ns, first, bytesOf('late'), 2 ** 40), {
+          kind: 'moved',
+          head: near.seq,
+        })
+        await again.remove(ns)
+        const anew = await again.append(ns, 0, bytesOf('anew'), 5)
+        assert.ok(anew.kind === 'appended' && anew.seq > near.seq)
       }),
 
     '[St1] a reopened store has every record, checkpoint and removal': () =>
@@ -157,7 +183,7 @@ export function logCases(open: OpenHubStore): Cases {
       withHubStore(open, async (store, { failNextWrite }) => {
         const first = await append(store, ns, 0, 'before')
         needed(failNextWrite, 'failNextWrite')()
-        await assert.rejects(store.append(ns, first, bytesOf('perhaps')))
+        await checkFailed(store.append(ns, first, bytesOf('perhaps')))
         await store.append(ns, first, bytesOf('perhaps'))
         const records = await tail(store, ns, 0)
         checkChain(records, 0)

@@ -19,7 +19,7 @@ export interface OpenedHubStore {
    * the same one, which two hubs of one process share. Closing it is up to `cleanup`.
    */
   readonly openBeside?: () => Promise<HubStore>
-  /** Lets the next write fail with an unknown outcome; leave it out where that cannot be arranged. */
+  /** Lets the next write, whatever it writes, fail with an unknown outcome; leave it out where that cannot be arranged. */
   readonly failNextWrite?: () => void
   readonly cleanup: () => Promise<void>
 }
@@ -119,6 +119,15 @@ export async function checkRefused(call: Promise<unknown>, code: ErrorCode): Pro
   await assert.rejects(call, (error) => {
     assert.ok(error instanceof SyncError, `expected a SyncError, got ${String(error)}`)
     assert.equal(error.code, code, error.message)
+    return true
+  })
+}
+
+/** Fails as a write of a store may: with a code of the port, and never with a library's own exception. */
+export async function checkFailed(call: Promise<unknown>): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert.ok(error instanceof SyncError, `expected a SyncError, got ${String(error)}`)
+    assert.ok(['STORE_UNAVAILABLE', 'STORE_FULL'].includes(error.code), `${error.code}: ${error.message}`)
     return true
   })
 }

@@ -1,7 +1,7 @@
 /** Batches: whole or not at all, in order, durable; and the end of a store. */
 import assert from 'node:assert/strict'
 import type { ReplicaStep } from '@rejoin/core'
-import { checkRefused, needed } from '../hub-store/opened.ts'
+import { checkFailed, checkRefused, needed } from '../hub-store/opened.ts'
 import { storedOf } from '../replica-model.ts'
 import type { Cases } from '../suite-cases.ts'
 import {
@@ -38,6 +38,7 @@ const mixed: readonly ReplicaStep[] = [
   { kind: 'snapshot', snapshot: bytes('s1'), cursor: cursorAt(2), hlc: hlcAt(50) },
   remote(3, 'u2'),
   { kind: 'settle', upTo: 1 },
+  { kind: 'reidentify', replica: 'another-of-22-letters_', clientId: 8 },
   local(3),
   { kind: 'recommit', clientId: 9, outbox: [commit(3, 'remade')], rejected: [rejected(2)] },
   {
@@ -129,7 +130,7 @@ export function batchCases(open: OpenReplicaStore): Cases {
         ]
         await store.record(before)
         needed(failNextWrite, 'failNextWrite')()
-        await assert.rejects(store.record(batch))
+        await checkFailed(store.record(batch))
         const found = comparable(await store.load())
         const whole = [before, [...before, ...batch]].map((steps) => {
           const model = modelOf(steps)
@@ -138,6 +139,22 @@ export function batchCases(open: OpenReplicaStore): Cases {
         assert.ok(whole.includes(JSON.stringify(found)), 'the batch is torn')
         await store.record(batch)
         checkStored(await store.load(), modelOf([...before, ...batch]))
+      }),
+
+    '[6] a step of any kind whose write fails is there whole or not at all, and may be recorded again': () =>
+      withReplicaStore(open, async (store, { failNextWrite }) => {
+        const history: ReplicaStep[] = []
+        for (const step of mixed) {
+          needed(failNextWrite, 'failNextWrite')()
+          await checkFailed(store.record([step]))
+          const stored = JSON.stringify(comparable(await store.load()))
+          const after = modelOf([...history, step])
+          if (after !== null && stored === JSON.stringify(comparable(storedOf(after)))) history.push(step)
+          else checkStored(await store.load(), modelOf(history))
+          await store.record([step])
+          history.push(step)
+          checkStored(await store.load(), modelOf(history))
+        }
       }),
 
     '[4] a reopened store has what was recorded, and goes on from there': () =>

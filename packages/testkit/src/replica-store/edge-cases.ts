@@ -46,6 +46,20 @@ export function edgeCases(open: OpenReplicaStore): Cases {
         ]),
       ),
 
+    'it says what recording stands for, and says the same as long as it lives': () =>
+      withReplicaStore(open, async (store, { reopen, failNextWrite }) => {
+        const { durability } = store
+        assert.ok(durability === 'durable' || durability === 'applied', `it says ${String(durability)}`)
+        await store.record([create, local(1)])
+        failNextWrite?.()
+        await store.record([local(2)]).catch(() => {})
+        assert.equal(store.durability, durability)
+        const again = (await reopen?.()) ?? store
+        assert.equal(again.durability, durability)
+        await again.close()
+        assert.equal(again.durability, durability)
+      }),
+
     'what was loaded stays as it was while more is recorded': () =>
       withReplicaStore(open, async (store) => {
         const before = [create, local(1), remoteAt(1, 77, 'u1')]
@@ -135,10 +149,10 @@ export function edgeCases(open: OpenReplicaStore): Cases {
         for (const store of stores.values()) await store.close()
       }),
 
-    '[St9] a storage with a thousand namespaces keeps them apart': () =>
+    '[St9] a storage with ten thousand namespaces keeps them apart': () =>
       withReplicaStore(open, async (_store, { openBeside }) => {
         const beside = needed(openBeside, 'openBeside')
-        const names = Array.from({ length: 1_000 }, (_, i) => `tenant-${i}`)
+        const names = Array.from({ length: 10_000 }, (_, i) => `tenant-${i}`)
         const stores = await Promise.all(names.map(beside))
         await Promise.all(
           stores.map((store, i) =>
@@ -146,7 +160,7 @@ export function edgeCases(open: OpenReplicaStore): Cases {
           ),
         )
         for (const [i, store] of stores.entries()) {
-          if (i % 100 === 0) assert.equal((await store.load())?.identity.clientId, i + 1)
+          if (i % 1_000 === 0) assert.equal((await store.load())?.identity.clientId, i + 1)
           await store.close()
         }
       }),

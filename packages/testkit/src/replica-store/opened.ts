@@ -21,6 +21,8 @@ export interface OpenedReplicaStore {
   readonly reopen?: () => Promise<ReplicaStore>
   /** Opens another namespace of the same storage; `cleanup` closes what it left open. */
   readonly openBeside?: (namespace: Namespace) => Promise<ReplicaStore>
+  /** Opens a copy of the storage as it is now, as one that can be noticed; leave it out where none can. Called once. */
+  readonly copied?: () => Promise<OpenedReplicaStore>
   /** Lets the next write fail with an unknown outcome; leave it out where that cannot be arranged. */
   readonly failNextWrite?: () => void
   readonly cleanup: () => Promise<void>

@@ -26,6 +26,7 @@ const sketch: fc.Arbitrary<Sketch> = fc.record({
     {
       weight: 3,
       arbitrary: fc.constantFrom(
+        'reidentify',
         'snapshot',
         'settle',
         'reset',
@@ -83,6 +84,8 @@ function stepOf({ kind, size }: Sketch, steps: readonly ReplicaStep[]): ReplicaS
   const seq = place + 1
   const updates = Array.from({ length: size % 4 }, (_, i) => bytes(`update ${i} at ${place}`.repeat(size)))
   switch (kind) {
+    case 'reidentify':
+      return { kind, replica: `replica-${place}-of-22-letters`.slice(0, 22), clientId: 3_000 + place }
     case 'local':
       return { kind, commit: commit(counter + 1 + (size === 6 ? 300 : 0)) }
     case 'remote':

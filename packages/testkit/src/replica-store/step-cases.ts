@@ -10,7 +10,6 @@ import {
   create,
   cursorAt,
   hlcAt,
-  identity,
   modelOf,
   rejected,
   withReplicaStore,
@@ -29,39 +28,6 @@ export function stepCases(open: OpenReplicaStore): Cases {
         await store.record([])
         assert.equal(await store.load(), null)
         if (reopen !== undefined) assert.equal(await (await reopen()).load(), null)
-      }),
-
-    'create: a new replica has its identity and nothing else': () =>
-      withReplicaStore(open, async (store) => {
-        await store.record([create])
-        const stored = await store.load()
-        assert.deepEqual(stored, {
-          identity,
-          counter: 0,
-          hlc: null,
-          cursor: null,
-          base: [],
-          snapshotBytes: 0,
-          updateBytes: 0,
-          outbox: [],
-          rejected: [],
-          notes: {
-            lastAttemptAt: null,
-            lastSuccessAt: null,
-            lastError: null,
-            ackedCounter: 0,
-            sentCounter: 0,
-          },
-        })
-      }),
-
-    'create: repeated for the same replica it changes nothing, for another it is refused': () =>
-      withReplicaStore(open, async (store) => {
-        await store.record([create, local(1)])
-        await store.record([create])
-        const other = { ...identity, replica: 'another-of-22-letters_' }
-        await assert.rejects(store.record([{ kind: 'create', identity: other }]))
-        checkStored(await store.load(), modelOf([create, local(1)]))
       }),
 
     '[4] local: commits stand in the outbox in counter order, whole': () =>

@@ -3,6 +3,7 @@ import {
   assert,
   limits,
   unreachable,
+  type Ack,
   type CatchUpPath,
   type CaughtUp,
   type Closing,
@@ -10,6 +11,7 @@ import {
   type Refused,
   type Tail,
   type TailCommit,
+  type Welcome,
 } from '@rejoin/core'
 import {
   clipped,
@@ -37,6 +39,7 @@ export const downTypes = {
   Closing: 0x49,
   Rebuild: 0x4a,
   NewerDomain: 0x4b,
+  HealWanted: 0x4c,
 } as const satisfies Record<DownMessage['type'], number>
 
 const paths = [
@@ -46,6 +49,7 @@ const paths = [
   'reset',
   'unknown',
   'rebuild',
+  'heal',
 ] as const satisfies readonly CatchUpPath[]
 
 /** A digest travels as the bytes that its hexadecimal text stands for. */
@@ -54,13 +58,17 @@ const DIGEST_BYTES = 32
 /** A tail message ends at `limits.tailBytesMax`, and no commit takes less than two bytes of it. */
 const TAIL_COMMITS_MAX = limits.tailBytesMax / 2
 
+/** In the byte of `Welcome` that names the path, for a hub whose answers stand for less than `durable`. */
+const WELCOME_APPLIED = 0x80
+
+const ackFlags = { duplicate: 1, applied: 2 } as const
 const refusedFlags = { retryable: 1, counter: 2, path: 4, retryAfterMs: 8 } as const
 const closingFlags = { code: 1, retryAfterMs: 2 } as const
 
 export function writeDown(out: Writer, message: DownMessage): void {
   switch (message.type) {
     case 'Welcome':
-      out.byte(paths.indexOf(message.path))
+      out.byte(paths.indexOf(message.path) | (message.durability === 'applied' ? WELCOME_APPLIED : 0))
       return out.text(clipped(message.why, 300))
     case 'RevisionGap':
       out.uint(message.cursor)
@@ -73,6 +81,8 @@ export function writeDown(out: Writer, message: DownMessage): void {
     case 'Rebuild':
       writeCursor(out, message.cursor)
       return out.raw(bytesOfHex(message.digest))
+    case 'HealWanted':
+      return out.bytes(message.stateVector)
     case 'NewerDomain':
       return out.uint(message.domainVersion)
     case 'Tail':
@@ -82,7 +92,10 @@ export function writeDown(out: Writer, message: DownMessage): void {
     case 'Ack':
       out.uint(message.counter)
       out.uint(message.seq)
-      return out.byte(message.duplicate ? 1 : 0)
+      return out.byte(
+        (message.duplicate ? ackFlags.duplicate : 0) |
+          (message.durability === 'applied' ? ackFlags.applied : 0),
+      )
     case 'Refused':
       return writeRefused(out, message)
     case 'Awareness':
@@ -97,7 +110,7 @@ export function writeDown(out: Writer, message: DownMessage): void {
 export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
   switch (type) {
     case 'Welcome':
-      return { type, path: readPath(from), why: from.text('why') }
+      return readWelcome(from)
     case 'RevisionGap':
       return { type, cursor: from.uint('cursor'), floor: from.uint('floor'), head: from.uint('head') }
     case 'Snapshot': {
@@ -108,6 +121,8 @@ export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
     }
     case 'Rebuild':
       return { type, cursor: needCursor(from), digest: hexOf(from.raw(DIGEST_BYTES, 'digest')) }
+    case 'HealWanted':
+      return { type, stateVector: from.bytes('stateVector') }
     case 'NewerDomain':
       return { type, domainVersion: from.uint('domainVersion') }
     case 'Tail':
@@ -115,12 +130,7 @@ export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
     case 'CaughtUp':
       return readCaughtUp(from)
     case 'Ack':
-      return {
-        type,
-        counter: from.uint('counter'),
-        seq: from.uint('seq'),
-        duplicate: from.flags('duplicate', 1) === 1,
-      }
+      return readAck(from)
     case 'Refused':
       return readRefused(from)
     case 'Awareness':
@@ -132,10 +142,12 @@ export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
   }
 }
 
-function readPath(from: Reader): CatchUpPath {
-  const path = paths[from.byte('path')]
-  if (path === undefined) throw from.malformed('path is none of the six')
-  return path
+function readWelcome(from: Reader): Welcome {
+  const byte = from.byte('path')
+  const path = paths[byte & ~WELCOME_APPLIED]
+  if (path === undefined) throw from.malformed('path is none of the seven')
+  const durability = byte & WELCOME_APPLIED ? 'applied' : 'durable'
+  return { type: 'Welcome', path, why: from.text('why'), durability }
 }
 
 /** Groups of consecutive commits of one replica, to the end of the message: id, count, commits. */
@@ -181,16 +193,14 @@ function readOptionalBytes(from: Reader): Uint8Array | null {
   return length === 0 ? null : from.raw(length - 1, 'update').slice()
 }
 
-/** A counter above 0 is its own flag: the stamp of that commit follows it, and nothing follows 0. */
+/** A counter above 0 is its own flag: the stamp of that commit follows it, or one byte 0; and nothing follows 0. */
 function writeCaughtUp(out: Writer, caughtUp: CaughtUp): void {
   const { cursor, ackedCounter, ackedHlc } = caughtUp
-  assert(
-    (ackedHlc === null) === (ackedCounter === 0),
-    `an acknowledged counter has its stamp: ${ackedCounter}`,
-  )
+  assert(ackedHlc === null || ackedCounter > 0, 'no commit, no stamp')
   writeCursor(out, cursor)
   out.uint(ackedCounter)
   if (ackedHlc !== null) out.ascii(ackedHlc)
+  else if (ackedCounter > 0) out.uint(0)
 }
 
 function readCaughtUp(from: Reader): CaughtUp {
@@ -200,7 +210,20 @@ function readCaughtUp(from: Reader): CaughtUp {
     type: 'CaughtUp',
     cursor,
     ackedCounter,
-    ackedHlc: ackedCounter === 0 ? null : from.hlc('ackedHlc'),
+    ackedHlc: ackedCounter === 0 ? null : from.hlcOrNone('ackedHlc'),
+  }
+}
+
+function readAck(from: Reader): Ack {
+  const [counter, seq] = [from.uint('counter'), from.uint('seq')]
+  const flags = from.flags('flags', 3)
+  const duplicate = (flags & ackFlags.duplicate) !== 0
+  return {
+    type: 'Ack',
+    counter,
+    seq,
+    duplicate,
+    durability: flags & ackFlags.applied ? 'applied' : 'durable',
   }
 }
 

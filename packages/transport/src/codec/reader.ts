@@ -98,6 +98,13 @@ export class Reader {
     return String.fromCharCode(...this.raw(14, field)) as Hlc
   }
 
+  /** One byte 0 stands for none. */
+  hlcOrNone(field: string): Hlc | null {
+    const [first] = this.raw(1, field)
+    if (first === 0) return null
+    return String.fromCharCode(first ?? 0, ...this.raw(13, field)) as Hlc
+  }
+
   end(): void {
     if (this.bytesLeft > 0) throw this.malformed(`${this.bytesLeft} bytes follow its end`)
   }

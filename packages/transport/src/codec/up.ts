@@ -3,6 +3,7 @@ import {
   limits,
   unreachable,
   type AnyOp,
+  type Heal,
   type Hello,
   type Push,
   type PushedCommit,
@@ -14,10 +15,13 @@ import type { Reader } from './reader.ts'
 import type { Writer } from './writer.ts'
 
 /** Type bytes of the messages up: below 0x40. A number is never used again for another message. */
-export const upTypes = { Hello: 0x01, Push: 0x02, Awareness: 0x03, Bye: 0x04 } as const satisfies Record<
-  UpMessage['type'],
-  number
->
+export const upTypes = {
+  Hello: 0x01,
+  Push: 0x02,
+  Awareness: 0x03,
+  Bye: 0x04,
+  Heal: 0x05,
+} as const satisfies Record<UpMessage['type'], number>
 
 /** Counter, `prev`, HLC, domain version, ops `[]`, update: the least that a commit takes. */
 const COMMIT_BYTES_MIN = 1 + 1 + 14 + 1 + 3 + 1
@@ -31,6 +35,8 @@ export function writeUp(out: Writer, message: UpMessage): void {
       return writeHello(out, message)
     case 'Push':
       return writePush(out, message)
+    case 'Heal':
+      return writeHeal(out, message)
     case 'Awareness':
       return writeAwareness(out, message)
     case 'Bye':
@@ -46,6 +52,8 @@ export function readUp(from: Reader, type: UpMessage['type']): UpMessage {
       return readHello(from)
     case 'Push':
       return readPush(from)
+    case 'Heal':
+      return readHeal(from)
     case 'Awareness':
       return readAwareness(from)
     case 'Bye':
@@ -102,6 +110,22 @@ function readPush(from: Reader): Push {
     commits: Array.from({ length: from.count('commits', COMMIT_BYTES_MIN, limits.pushCommitsMax) }, () =>
       readCommit(from),
     ),
+  }
+}
+
+function writeHeal(out: Writer, heal: Heal): void {
+  out.uint(heal.counter)
+  out.uint(heal.domainVersion)
+  out.bytes(heal.update)
+}
+
+/** The bytes stay a view of the message: they may be nearly all of it. */
+function readHeal(from: Reader): Heal {
+  return {
+    type: 'Heal',
+    counter: from.uint('counter'),
+    domainVersion: from.uint('domainVersion'),
+    update: from.view('update'),
   }
 }
 

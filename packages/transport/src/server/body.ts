@@ -12,17 +12,44 @@ import type { Place } from './intake.ts'
  * @throws SyncError MESSAGE_TOO_LARGE, RATE_LIMITED where `place` has to go, or CHANNEL_CLOSED where the caller left.
  */
 export async function readBody(body: IncomingMessage, announced: number, place: Place): Promise<FrameStream> {
-  if (announced > BODY_BYTES_MAX) throw tooLarge()
   const frames = new FrameStream()
+  await receive(body, { announced, bytesMax: BODY_BYTES_MAX, place, take: (chunk) => frames.push(chunk) })
+  return frames
+}
+
+/** The same as bytes, for what is read whole. */
+export async function readBytes(
+  body: IncomingMessage,
+  announced: number,
+  bytesMax: number,
+  place: Place,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  await receive(body, { announced, bytesMax, place, take: (chunk) => void chunks.push(chunk) })
+  return Buffer.concat(chunks)
+}
+
+interface Receiving {
+  readonly announced: number
+  readonly bytesMax: number
+  readonly place: Place
+  readonly take: (chunk: Uint8Array) => void
+}
+
+async function receive(
+  body: IncomingMessage,
+  { announced, bytesMax, place, take: keep }: Receiving,
+): Promise<void> {
+  if (announced > bytesMax) throw tooLarge(bytesMax)
   let bytes = 0
   let stop = () => {}
   try {
     await new Promise<void>((resolve, reject) => {
       const take = (chunk: Uint8Array) => {
         bytes += chunk.length
-        if (bytes > BODY_BYTES_MAX) return reject(tooLarge())
+        if (bytes > bytesMax) return reject(tooLarge(bytesMax))
         place.hold(chunk.length)
-        if (place.stands) frames.push(chunk)
+        if (place.stands) keep(chunk)
       }
       const cut = () => reject(new SyncError('CHANNEL_CLOSED', 'the caller left amid its request'))
       place.onEvicted = (why) => {
@@ -39,12 +66,8 @@ export async function readBody(body: IncomingMessage, announced: number, place: 
   } finally {
     stop()
   }
-  return frames
 }
 
-function tooLarge(): SyncError {
-  return new SyncError(
-    'MESSAGE_TOO_LARGE',
-    `a request has at most ${BODY_BYTES_MAX} bytes: push less at a time`,
-  )
+function tooLarge(bytesMax: number): SyncError {
+  return new SyncError('MESSAGE_TOO_LARGE', `a request has at most ${bytesMax} bytes: send less at a time`)
 }

@@ -4,7 +4,9 @@
  * foreign name that resolves to loopback would be the hub's own host.
  */
 import type { IncomingMessage } from 'node:http'
-import { SyncError } from '@rejoin/core'
+import { limits, SyncError, type Clock } from '@rejoin/core'
+import { after } from '../socket.ts'
+import { hasCredentials } from './credentials.ts'
 
 export interface HubRequest {
   readonly method: string
@@ -14,10 +16,17 @@ export interface HubRequest {
   readonly remoteAddress: string | null
 }
 
-/** Null refuses with UNAUTHENTICATED; a thrown SyncError (FORBIDDEN, RATE_LIMITED) refuses with its code. */
-export type Authenticate<Principal> = (request: HubRequest) => Principal | null | Promise<Principal | null>
+/**
+ * Who is asking. Null refuses with UNAUTHENTICATED; a thrown SyncError (UNAUTHENTICATED, SIGN_IN_EXPIRED, FORBIDDEN,
+ * RATE_LIMITED …) refuses with its code. Given up after `limits.signInMsMax`, when `signal` is aborted.
+ */
+export type Authenticate<Principal> = (
+  request: HubRequest,
+  signal: AbortSignal,
+) => Principal | null | Promise<Principal | null>
 
 export interface GateOptions<Principal> {
+  readonly clock: Clock
   readonly authenticate?: Authenticate<Principal> | undefined
   /** Origins of pages that may connect, e.g. `https://app.example`. */
   readonly origins?: readonly string[] | undefined
@@ -33,28 +42,55 @@ export function requestOf(request: IncomingMessage): HubRequest {
 }
 
 export class Gate<Principal> {
+  readonly #clock: Clock
   readonly #authenticate: Authenticate<Principal> | undefined
   readonly #origins: ReadonlySet<string>
 
   constructor(options: GateOptions<Principal>) {
+    this.#clock = options.clock
     this.#authenticate = options.authenticate
     this.#origins = new Set(options.origins)
   }
 
-  /** @throws SyncError FORBIDDEN for a foreign origin, UNAUTHENTICATED, or what `authenticate` throws. */
+  /** @throws SyncError FORBIDDEN for a foreign origin. */
+  checkOrigin({ headers }: HubRequest): void {
+    const origin = headers.get('origin')
+    if (origin === null || this.allowsOrigin(origin, headers.get('host'))) return
+    throw new SyncError(
+      'FORBIDDEN',
+      `pages of ${origin.slice(0, 200)} may not connect: add it to the hub's origins`,
+    )
+  }
+
+  /**
+   * @throws SyncError FORBIDDEN for a foreign origin, UNAUTHENTICATED, SIGN_IN_UNAVAILABLE where it takes too long, or what
+   * `authenticate` throws.
+   */
   async admit(request: HubRequest): Promise<Principal | 'anonymous'> {
-    const origin = request.headers.get('origin')
-    if (origin !== null && !this.allowsOrigin(origin, request.headers.get('host'))) {
-      throw new SyncError(
-        'FORBIDDEN',
-        `pages of ${origin.slice(0, 200)} may not connect: add it to the hub's origins`,
-      )
-    }
+    this.checkOrigin(request)
     if (this.#authenticate === undefined) return 'anonymous'
-    const principal = await this.#authenticate(request)
-    if (principal === null)
-      throw new SyncError('UNAUTHENTICATED', 'this hub asks for credentials: send an authorization')
-    return principal
+    // G1: what a browser sends by itself proves nothing.
+    request.headers.delete('cookie')
+    const principal = mustShowToken(request) ? null : await this.#judge(this.#authenticate, request)
+    if (principal !== null) return principal
+    throw new SyncError('UNAUTHENTICATED', 'this hub asks for credentials: send an authorization')
+  }
+
+  async #judge(authenticate: Authenticate<Principal>, request: HubRequest): Promise<Principal | null> {
+    const over = new AbortController()
+    let giveUp = () => {}
+    const late = new Promise<never>((_, reject) => {
+      giveUp = after(this.#clock, limits.signInMsMax, () => {
+        const ms = limits.signInMsMax
+        reject(new SyncError('SIGN_IN_UNAVAILABLE', `who is asking was not found out in ${ms} ms: try again`))
+      })
+    })
+    try {
+      return await Promise.race([authenticate(request, over.signal), late])
+    } finally {
+      giveUp()
+      over.abort()
+    }
   }
 
   allowsOrigin(origin: string, host: string | null): boolean {
@@ -64,6 +100,11 @@ export class Gate<Principal> {
     if (isLoopback(url.hostname)) return true
     return this.#authenticate !== undefined && url.host === host
   }
+}
+
+/** G1: whoever names no origin is no browser, and then has a token to show. */
+function mustShowToken({ headers }: HubRequest): boolean {
+  return headers.get('origin') === null && !hasCredentials(headers)
 }
 
 /** Host names and addresses that only this machine reaches. */

@@ -18,10 +18,8 @@ const RETRY_AFTER_MS = 1_000
 
 /** RATE_LIMITED since the hub has no room, whoever asks: HTTP 503, where too much of one caller is 429. */
 export class NoRoom extends SyncError {
-  readonly retryAfterMs = RETRY_AFTER_MS
-
   constructor(why: string) {
-    super('RATE_LIMITED', `${why}: try again in ${RETRY_AFTER_MS} ms`)
+    super('RATE_LIMITED', `${why}: try again in ${RETRY_AFTER_MS} ms`, { retryAfterMs: RETRY_AFTER_MS })
   }
 }
 

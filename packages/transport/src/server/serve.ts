@@ -3,9 +3,18 @@
  * A hub without authentication listens on loopback only. Closing is orderly and ends within `CLOSE_MS_MAX`.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { asSyncError, SyncError, type Clock, type CloseReason, type HubChannel } from '@rejoin/core'
+import {
+  SyncError,
+  type Clock,
+  type CloseReason,
+  type HubChannel,
+  type PlainHubChannel,
+  type PlainRequest,
+  type SignIn,
+} from '@rejoin/core'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { FRAMES_TYPE, type FrameStream } from '../frame-stream.ts'
@@ -13,11 +22,17 @@ import { SYNC_PATH } from '../hub-url.ts'
 import { after } from '../socket.ts'
 import { readBody } from './body.ts'
 import { exchange, type Exchange } from './exchange.ts'
-import { Gate, isLoopback, requestOf, type Authenticate } from './gate.ts'
+import { Gate, requestOf, type Authenticate, type HubRequest } from './gate.ts'
 import { Intake, type Place } from './intake.ts'
+import { checkHost, whyNotListening } from './listening.ts'
 import { LiveSockets } from './live.ts'
 import type { ServerLog } from './log.ts'
+import { meteredChannel } from './metered-channel.ts'
+import { Peers, type PeerLimits } from './peers.ts'
 import { refusal, refusalFor } from './refuse.ts'
+import { routeRequest, type Routes } from './routes.ts'
+import { isYjsPath } from './yjs-request.ts'
+import { YjsSockets } from './yjs-sockets.ts'
 
 /** Milliseconds for the head of a request and for the whole of it (`HAZARDS.md` G9). */
 const HEAD_MS_MAX = 10_000
@@ -30,18 +45,34 @@ const CLOSE_MS_MAX = 5_000
 export interface ServeHubOptions<Principal> {
   /** Gets each channel with its first message: `hub.accept`. Must not throw. */
   readonly accept: (channel: HubChannel, principal: Principal | 'anonymous') => void
+  /** Gets each plain Yjs client's channel: `hub.acceptPlain`. Without it `/yjs` is not served. Must not throw. */
+  readonly acceptPlain?: (
+    channel: PlainHubChannel,
+    request: PlainRequest,
+    principal: Principal | 'anonymous',
+  ) => void
   /** An address of this machine; without `authenticate` a loopback one. */
   readonly host: string
   /** 0 takes a free one. */
   readonly port: number
   readonly clock: Clock
   readonly authenticate?: Authenticate<Principal>
+  /** What is known of a principal's sign-in: live sockets end with it, and what is limited per principal is counted by its id. */
+  readonly signInOf?: (principal: Principal) => SignIn
+  /** What one principal may have open and send; the bounds of `limits` where left out. */
+  readonly peerLimits?: Partial<PeerLimits>
+  /** PEM texts of a certificate chain and its key: then the port speaks TLS, `https:` and `wss:`. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  /** A proxy in front of the port speaks TLS: without it or `tls`, nothing listens beyond loopback. */
+  readonly behindTlsProxy?: boolean
   /** Origins of pages that may connect beside those of loopback. */
   readonly origins?: readonly string[]
   /** What `GET /readyz` says; true where absent. */
   readonly ready?: () => boolean
   /** Awaited first when closing (at most `CLOSE_MS_MAX`): here a hub says `Closing` and finishes what it has begun. */
   readonly beforeClose?: () => Promise<void>
+  /** What else is served on the port. */
+  readonly routes?: Routes<Principal>
   readonly log?: ServerLog
 }
 
@@ -62,42 +93,54 @@ export async function serveHubWith<Principal = 'anonymous'>(
   intake: Intake,
   options: ServeHubOptions<Principal>,
 ): Promise<HubServer> {
-  const { host, authenticate, origins } = options
-  if (authenticate === undefined && !isLoopback(host)) {
-    throw new SyncError(
-      'FORBIDDEN',
-      `a hub without authentication listens on loopback only, not on ${host}: use 127.0.0.1, or give \`authenticate\``,
-    )
-  }
-  const service = new HubService(options, new Gate<Principal>({ authenticate, origins }), intake)
+  const { clock, authenticate, origins } = options
+  checkHost(options)
+  const service = new HubService(options, new Gate<Principal>({ clock, authenticate, origins }), intake)
   await service.listen()
   return { url: service.url, close: () => service.close() }
 }
 
+type HubApp<Principal> = Hono<{
+  Bindings: HttpBindings
+  Variables: { principal: Principal | 'anonymous' }
+}>
+
 class HubService<Principal> {
   readonly #options: ServeHubOptions<Principal>
   readonly #gate: Gate<Principal>
+  readonly #peers: Peers
+  readonly #signInOf: (principal: Principal) => SignIn | null
   readonly #intake: Intake
   readonly #log: ServerLog
   readonly #server: Server
   readonly #live: LiveSockets<Principal>
+  readonly #yjs: YjsSockets<Principal> | null
   readonly #exchanges = new Set<Exchange>()
   /** Answers that are not yet given whole. */
   readonly #answers = new Set<Promise<void>>()
+  /** Aborted for whoever answers without end. */
+  readonly #closing = new AbortController()
   #closed: Promise<void> | null = null
 
   constructor(options: ServeHubOptions<Principal>, gate: Gate<Principal>, intake: Intake) {
-    const { clock, accept } = options
+    const { clock, accept, tls, signInOf = () => null } = options
     this.#options = options
     this.#gate = gate
+    this.#peers = new Peers(clock, options.peerLimits)
+    this.#signInOf = signInOf
     this.#intake = intake
     this.#log = options.log ?? (() => {})
-    this.#live = new LiveSockets({ clock, gate, accept, log: this.#log })
-    // Without HTTP/2 options the adapter makes a plain HTTP/1 server.
+    const shared = { clock, gate, peers: this.#peers, signInOf, log: this.#log }
+    this.#live = new LiveSockets({ ...shared, accept })
+    const { acceptPlain } = options
+    this.#yjs = acceptPlain === undefined ? null : new YjsSockets({ ...shared, accept: acceptPlain })
+    // Without HTTP/2 options the adapter makes an HTTP/1 server.
     this.#server = createAdaptorServer({
       fetch: this.#app().fetch,
       overrideGlobalObjects: false,
+      ...(tls === undefined ? {} : { createServer: createTlsServer }),
       serverOptions: {
+        ...(tls === undefined ? {} : { ...tls, handshakeTimeout: HEAD_MS_MAX }),
         headersTimeout: HEAD_MS_MAX,
         requestTimeout: REQUEST_MS_MAX,
         connectionsCheckingInterval: 1_000,
@@ -109,13 +152,17 @@ class HubService<Principal> {
       this.#answers.add(over)
       void over.then(() => this.#answers.delete(over))
     })
-    this.#server.on('upgrade', (request, socket, head) => void this.#live.upgrade(request, socket, head))
+    this.#server.on('upgrade', (request, socket, head) => {
+      const sockets = this.#yjs !== null && isYjsPath(request.url) ? this.#yjs : this.#live
+      void sockets.upgrade(request, socket, head)
+    })
   }
 
   get url(): string {
     // A server that listens on a port has an address of this form.
     const { address, family, port } = this.#server.address() as AddressInfo
-    return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+    const scheme = this.#options.tls === undefined ? 'http' : 'https'
+    return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
   }
 
   listen(): Promise<void> {
@@ -141,10 +188,13 @@ class HubService<Principal> {
     const deadline = new Promise<void>((resolve) => (tooLate = resolve))
     const cancel = after(this.#options.clock, CLOSE_MS_MAX, tooLate)
     await Promise.race([this.#beforeClose(), deadline])
+    this.#closing.abort()
     for (const open of this.#exchanges) open.close(reason)
-    await Promise.race([Promise.all([this.#live.close(reason), ...this.#answers]), deadline])
+    const sockets = [this.#live.close(reason), this.#yjs?.close(reason)]
+    await Promise.race([Promise.all([...sockets, ...this.#answers]), deadline])
     cancel()
     this.#live.terminate()
+    this.#yjs?.terminate()
     // What is left is idle, or half a request that will never be one.
     this.#server.closeAllConnections()
     await stopped
@@ -158,8 +208,8 @@ class HubService<Principal> {
     }
   }
 
-  #app(): Hono<{ Bindings: HttpBindings; Variables: { principal: Principal | 'anonymous' } }> {
-    const app = new Hono<{ Bindings: HttpBindings; Variables: { principal: Principal | 'anonymous' } }>()
+  #app(): HubApp<Principal> {
+    const app: HubApp<Principal> = new Hono()
     app.onError((error, c) => {
       const { status, body, headers } = refusalFor(error, this.#log)
       return c.json(body, status, { ...headers })
@@ -177,33 +227,75 @@ class HubService<Principal> {
       const allow = cors({
         origin: (origin) => (this.#gate.allowsOrigin(origin, c.req.header('host') ?? null) ? origin : null),
         allowMethods: ['POST'],
-        allowHeaders: ['content-type', 'authorization'],
+        allowHeaders: ['content-type', 'authorization', 'x-api-key'],
         maxAge: 600,
       })
       return allow(c, next)
     })
     app.post(`/${SYNC_PATH}`, async (c) => {
-      const principal = await this.#gate.admit(requestOf(c.env.incoming))
-      if (this.#closed !== null) throw new SyncError('HUB_CLOSING', 'the hub is closing: try again later')
+      const { principal, meter, leave } = await this.#admit(requestOf(c.env.incoming))
+      onceAnswered(c.env.incoming, c.env.outgoing, leave)
       const announced = Number(c.req.header('content-length') ?? 0)
       const place = this.#intake.enter(announced)
       onceAnswered(c.env.incoming, c.env.outgoing, () => place.leave())
       const request = await readBody(c.env.incoming, announced, place)
-      const body = await this.#answer(request, place, principal)
+      const accept = (channel: HubChannel) =>
+        this.#options.accept(meter === null ? channel : meteredChannel(channel, meter), principal)
+      const body = await this.#answer(request, place, accept)
       return c.body(body, 200, { 'content-type': FRAMES_TYPE, 'cache-control': 'no-store' })
     })
+    for (const path of this.#options.routes?.paths ?? []) this.#mount(app, path)
     return app
+  }
+
+  #mount(app: HubApp<Principal>, path: string): void {
+    app.use(path, async (c, next) => {
+      const allow = cors({
+        origin: (origin) => (this.#gate.allowsOrigin(origin, c.req.header('host') ?? null) ? origin : null),
+        allowMethods: ['GET', 'POST'],
+        allowHeaders: ['content-type', 'authorization', 'x-api-key', 'last-event-id'],
+        maxAge: 600,
+      })
+      return allow(c, next)
+    })
+    app.all(path, async (c) => {
+      const { incoming, outgoing } = c.env
+      const request = routeRequest({
+        asking: requestOf(incoming),
+        url: new URL(c.req.url),
+        body: incoming,
+        intake: this.#intake,
+        admit: (asking) => this.#admit(asking),
+        whenAnswered: (act) => onceAnswered(incoming, outgoing, act),
+        closing: this.#closing.signal,
+      })
+      return (await this.#options.routes?.handle(request)) ?? c.notFound()
+    })
+  }
+
+  /** Who sent a request; it counts as one of their connections until `leave`. */
+  async #admit(asking: HubRequest) {
+    const judged = this.#peers.knock(asking.remoteAddress)
+    try {
+      const principal = await this.#gate.admit(asking)
+      if (this.#closed !== null) throw new SyncError('HUB_CLOSING', 'the hub is closing: try again later')
+      const signIn = principal === 'anonymous' ? null : this.#signInOf(principal)
+      const { meter, leave } = signIn === null ? { meter: null, leave: () => {} } : this.#peers.enter(signIn)
+      return { principal, meter, leave }
+    } finally {
+      judged()
+    }
   }
 
   /** What the request pushes counts as held until every channel of it is closed. */
   #answer(
     request: FrameStream,
     place: Place,
-    principal: Principal | 'anonymous',
+    accept: (channel: HubChannel) => void,
   ): Promise<ReadableStream<Uint8Array>> {
     const open = exchange(request, {
       clock: this.#options.clock,
-      accept: (channel) => this.#options.accept(channel, principal),
+      accept,
       onFault: (error) => this.#log({ event: 'fault', error }),
     })
     this.#exchanges.add(open)
@@ -226,29 +318,4 @@ function onceAnswered(request: IncomingMessage, response: ServerResponse, act: (
   }
   response.on('close', done)
   socket.on('close', done)
-}
-
-function whyNotListening(error: NodeJS.ErrnoException, host: string, port: number): SyncError {
-  const where = `${host}:${port}`
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return new SyncError(
-        'PORT_IN_USE',
-        `${where} is in use: stop what listens there, or choose another port`,
-        {
-          cause: error,
-        },
-      )
-    case 'EACCES':
-      return new SyncError('FORBIDDEN', `no right to listen on ${where}: choose a port above 1023`, {
-        cause: error,
-      })
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return new SyncError('INPUT_INVALID', `${host} is no address of this machine: use 127.0.0.1`, {
-        cause: error,
-      })
-    default:
-      return asSyncError(error, 'INPUT_INVALID', `the hub cannot listen on ${where}`)
-  }
 }

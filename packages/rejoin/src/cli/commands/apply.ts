@@ -37,7 +37,7 @@ The intents domain has ${Object.keys(intents.ops).join(', ')}.`,
       const output = openOutput(streams, options.json === true)
       if (file === '-' && process.stdin.isTTY) output.note('reading ops from the terminal; Ctrl-D ends them')
       const lines = readLines(await readInput(file))
-      const outcomes = await usingReplica(options, { use: 'makes' }, (replica) =>
+      const outcomes = await usingReplica(options, { use: 'makes', output }, (replica) =>
         applyLines(replica, lines, output),
       )
       if (outcomes.some(({ outcome }) => outcome === 'refused'))

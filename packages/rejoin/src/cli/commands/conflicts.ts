@@ -19,7 +19,9 @@ export function addConflicts(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin conflicts list --data ./laptop --namespace support')
     .action(async (options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
-      const list = await usingReplica(options, { use: 'reads' }, async (replica) => replica.conflicts())
+      const list = await usingReplica(options, { use: 'reads', output }, async (replica) =>
+        replica.conflicts(),
+      )
       output.result(
         list.map((conflict) => ({ id: conflictId(conflict), ...conflict })),
         list.length === 0 ? 'no conflicts' : list.map(conflictSentences).join('\n\n'),
@@ -49,7 +51,7 @@ export function addConflicts(program: Command, streams: Streams): void {
         command.error('error: say how: --choose N, --restore or --drop')
       }
       const output = openOutput(streams, options.json === true)
-      await usingReplica(options, { use: 'reads' }, async (replica) => {
+      await usingReplica(options, { use: 'reads', output }, async (replica) => {
         const conflict = replica.conflicts().find((candidate) => conflictId(candidate) === options.id)
         if (conflict === undefined) {
           throw new SyncError(

@@ -10,7 +10,7 @@ export function addDigest(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin digest --data ./laptop --namespace support')
     .action(async (options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
-      await usingReplica(options, { use: 'reads' }, async (replica) => {
+      await usingReplica(options, { use: 'reads', output }, async (replica) => {
         const digest = digestOf(replica.registers)
         output.result({ namespace: options.namespace, digest, pending: replica.status.pending }, digest)
       })

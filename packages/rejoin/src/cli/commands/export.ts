@@ -18,7 +18,7 @@ export function addExport(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin export --data ./laptop --namespace support --out ./pack')
     .action(async (options: ExportOptions) => {
       const output = openOutput(streams, options.json === true)
-      await usingIntents(options, 'reads', async (replica) => {
+      await usingIntents(options, { use: 'reads', output }, async (replica) => {
         const pack = packOf(replica.tables)
         await requireEmptyFolder(options.out)
         await writePack(pack, nodePackFiles(options.out))

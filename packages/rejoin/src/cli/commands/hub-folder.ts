@@ -1,24 +1,19 @@
-/** `rejoin log`, `checkpoint`, `rebuild`, `verify`: on the folder of a hub that is not running. */
+/** `rejoin log`, `checkpoint`, `rebuild`: on the folder of a hub that is not running. */
 import { Option, type Command } from 'commander'
 import { parseHlc, type HubStore, type Namespace, type Seq } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import {
-  openHub,
-  readLog,
-  rebuildNamespace,
-  verifyNamespace,
-  type ReadCommit,
-  type VerifyReport,
-} from '@rejoin/hub'
+import { openHub, readLog, rebuildNamespace, type ReadCommit, type Retention } from '@rejoin/hub'
 import { openHubFolder } from '@rejoin/persistence-level/node'
 import { systemClock } from '../../wiring/system-clock.ts'
 import { namespaceArgument, requireFolder, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
-import { bytesText, countText, openOutput, opsText, timeText, type Streams } from '../output.ts'
-import { Refusal } from '../refusal.ts'
+import { bytesText, openOutput, opsText, tellLosses, timeText, type Output, type Streams } from '../output.ts'
+import { retentionOf, withRetention, type RetentionOptions } from '../retention-options.ts'
 
 interface HubFolderOptions extends FolderOptions {
   readonly namespace?: string
 }
+
+interface CheckpointOptions extends HubFolderOptions, RetentionOptions {}
 
 interface RebuildOptions extends HubFolderOptions {
   readonly all?: boolean
@@ -39,7 +34,7 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
       const output = openOutput(streams, options.json === true)
       const commits: (ReadCommit & { namespace: Namespace })[] = []
       const folds: Fold[] = []
-      await usingStore(options, async (store, namespaces) => {
+      await usingStore(options, output, async (store, namespaces) => {
         const page = {
           after: options.after,
           ...(options.limit === undefined ? {} : { limit: options.limit }),
@@ -53,12 +48,16 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
       output.result(commits.map(commitJson), sentences.length === 0 ? 'no commits' : sentences.join('\n'))
     })
 
-  withHubFolder(program.command('checkpoint'))
-    .description("fold a hub's log into a checkpoint, and drop what retention no longer keeps")
+  withRetention(withHubFolder(program.command('checkpoint')))
+    .description(
+      "fold a hub's log into a checkpoint, and drop what retention no longer keeps (say what the hub is told when it runs)",
+    )
     .addHelpText('after', '\nExample:\n  rejoin checkpoint --data ./hub --namespace support')
-    .action(async (options: HubFolderOptions) => {
+    .action(async (options: CheckpointOptions) => {
       const output = openOutput(streams, options.json === true)
-      const results = await usingStore(options, (store, namespaces) => checkpointAll(store, namespaces))
+      const results = await usingStore(options, output, (store, namespaces) =>
+        checkpointAll(store, namespaces, retentionOf(options)),
+      )
       output.result(
         results,
         results
@@ -81,7 +80,7 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
       if (options.namespace === undefined && options.all !== true)
         command.error('error: say which: --namespace NAME, or --all')
       const output = openOutput(streams, options.json === true)
-      const results = await usingStore(options, async (store, namespaces) => {
+      const results = await usingStore(options, output, async (store, namespaces) => {
         const rebuilt = []
         for (const namespace of namespaces) {
           rebuilt.push({
@@ -101,24 +100,6 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
           .join('\n'),
       )
     })
-
-  withHubFolder(program.command('verify'))
-    .description('check every record of a hub: checksums, chain, commit ids, checkpoint, content')
-    .addHelpText('after', '\nExample:\n  rejoin verify --data ./hub')
-    .action(async (options: HubFolderOptions) => {
-      const output = openOutput(streams, options.json === true)
-      const reports = await usingStore(options, async (store, namespaces) => {
-        const verified: VerifyReport[] = []
-        for (const namespace of namespaces)
-          verified.push(await verifyNamespace(store, yjsCrdt.updates, namespace))
-        return verified
-      })
-      output.result(
-        reports,
-        reports.length === 0 ? 'the hub holds no namespace yet' : reports.map(verifySentences).join('\n'),
-      )
-      if (reports.some(({ faults }) => faults.length > 0)) throw new Refusal('faults were found')
-    })
 }
 
 function withHubFolder(command: Command, which = 'which namespace (default: every one)'): Command {
@@ -128,25 +109,28 @@ function withHubFolder(command: Command, which = 'which namespace (default: ever
 /** Opens the folder of a hub that is there: looking at a folder must not make one. */
 async function usingStore<R>(
   options: HubFolderOptions,
+  output: Output,
   use: (store: HubStore, namespaces: readonly Namespace[]) => Promise<R>,
 ): Promise<R> {
   requireFolder(options.data)
   const folder = await openHubFolder(options.data)
   try {
     const { store } = folder
+    tellLosses(output, folder.found, options.data, 'hub')
     return await use(store, options.namespace === undefined ? await store.namespaces() : [options.namespace])
   } finally {
     await folder.close()
   }
 }
 
-async function checkpointAll(store: HubStore, namespaces: readonly Namespace[]) {
+async function checkpointAll(store: HubStore, namespaces: readonly Namespace[], retention: Retention) {
   // Folding needs no domain: what is in the log was admitted. It was asked for a checkpoint, and for no new epoch.
   const hub = openHub({
     store,
     updates: yjsCrdt.updates,
     domains: [],
     clock: systemClock,
+    retention,
     rebuild: 'never',
   })
   try {
@@ -215,22 +199,4 @@ function commitSentence({
 }: ReadCommit & { namespace: Namespace }): string {
   const time = timeText(parseHlc(hlc).ms)
   return `${namespace} ${seq}  ${id.replica}:${id.counter}  ${time}  ${opsText(ops)}, ${bytesText(update.length)}`
-}
-
-function verifySentences({
-  namespace,
-  records,
-  commits,
-  head,
-  floor,
-  checkpointSeq,
-  digest,
-  faults,
-}: VerifyReport): string {
-  const checkpoint = checkpointSeq === null ? 'no checkpoint' : `checkpoint at ${checkpointSeq}`
-  const state = faults.length === 0 ? 'sound' : countText(faults.length, 'FAULT')
-  return [
-    `${namespace}: ${state}; ${countText(records, 'record')} with ${countText(commits, 'commit')}, from ${floor} to ${head}, ${checkpoint}, digest ${digest ?? 'none'}`,
-    ...faults.map(({ seq, message }) => `  ${seq === null ? '' : `at ${seq}: `}${message}`),
-  ].join('\n')
 }

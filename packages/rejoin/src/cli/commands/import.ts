@@ -16,7 +16,7 @@ export function addImport(program: Command, streams: Streams): void {
     .action(async (path: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
       const commits = await readCommits(path)
-      await usingIntents(options, 'makes', async (replica) => {
+      await usingIntents(options, { use: 'makes', output }, async (replica) => {
         const progress = output.progress('importing', commits.length)
         let written = 0
         for (const [i, ops] of commits.entries()) {

@@ -15,7 +15,7 @@ export function addOutbox(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin outbox list --data ./laptop --namespace support')
     .action(async (options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
-      const list = await usingReplica(options, { use: 'reads' }, async (replica) => replica.outbox)
+      const list = await usingReplica(options, { use: 'reads', output }, async (replica) => replica.outbox)
       output.result(
         list.map((commit) => ({ ...commitJson(commit), stage: commit.stage })),
         list.length === 0 ? 'nothing waits' : list.map(outboxSentence).join('\n'),
@@ -29,7 +29,7 @@ export function addOutbox(program: Command, streams: Streams): void {
     )
     .action(async (options: CommitOptions) => {
       const output = openOutput(streams, options.json === true)
-      await usingReplica(options, { use: 'reads' }, async (replica) => {
+      await usingReplica(options, { use: 'reads', output }, async (replica) => {
         await replica.withdraw(options.commit)
         const { pending, rejected } = replica.status
         output.result({ withdrawn: options.commit, pending, rejected }, `withdrew ${options.commit}`)

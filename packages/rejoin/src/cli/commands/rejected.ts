@@ -19,7 +19,7 @@ export function addRejected(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin rejected list --data ./laptop --namespace support')
     .action(async (options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
-      const list = await usingReplica(options, { use: 'reads' }, async (replica) => replica.rejected)
+      const list = await usingReplica(options, { use: 'reads', output }, async (replica) => replica.rejected)
       output.result(
         list.map(({ commit, code, message, path }) => ({ ...commitJson(commit), code, message, path })),
         list.length === 0 ? 'no rejected commits' : list.map(rejectedSentence).join('\n'),
@@ -33,7 +33,7 @@ export function addRejected(program: Command, streams: Streams): void {
     )
     .action(async (options: CommitOptions) => {
       const output = openOutput(streams, options.json === true)
-      await usingReplica(options, { use: 'reads' }, async (replica) => {
+      await usingReplica(options, { use: 'reads', output }, async (replica) => {
         await replica.discard(options.commit)
         const remaining = replica.status.rejected
         output.result({ discarded: options.commit, remaining }, `discarded ${options.commit}`)
@@ -49,7 +49,7 @@ export function addRejected(program: Command, streams: Streams): void {
     .action(async (options: ResubmitOptions) => {
       const output = openOutput(streams, options.json === true)
       const ops = options.ops === undefined ? undefined : parseOps(await readInput(options.ops))
-      await usingReplica(options, { use: 'reads' }, async (replica) => {
+      await usingReplica(options, { use: 'reads', output }, async (replica) => {
         const receipt = replica.resubmit(options.commit, ops as readonly never[] | undefined)
         await receipt.saved
         // Where nothing was left to do it was only forgotten, and that is to be durable too.

@@ -14,7 +14,7 @@ export function addResolve(program: Command, streams: Streams): void {
     )
     .action(async (query: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
-      const ranking = await usingIntents(options, 'reads', async ({ tables }) =>
+      const ranking = await usingIntents(options, { use: 'reads', output }, async ({ tables }) =>
         rankIntents(query, indexOf(tables), { defaults: rankingDefaults(tables) }),
       )
       const lines = ranking.intents.map(

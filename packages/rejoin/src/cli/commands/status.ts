@@ -13,7 +13,17 @@ import {
   withFolder,
   type FolderOptions,
 } from '../options.ts'
-import { countText, newerSentence, openOutput, timeText, type Streams } from '../output.ts'
+import {
+  appliedText,
+  countText,
+  newerSentence,
+  openOutput,
+  persistenceText,
+  tellCopy,
+  tellLosses,
+  timeText,
+  type Streams,
+} from '../output.ts'
 import { rejectedSentence } from './rejected.ts'
 
 interface StatusOptions extends FolderOptions {
@@ -30,6 +40,7 @@ export function addStatus(program: Command, streams: Streams): void {
       const domain = await loadDomain(options.domain)
       requireFolder(options.data)
       const client = await openClient({ data: options.data })
+      tellLosses(output, client.found, options.data)
       try {
         if (options.namespace !== undefined) await requireNamespace(client, options.data, options.namespace)
         const names = options.namespace === undefined ? await client.namespaces() : [options.namespace]
@@ -37,6 +48,7 @@ export function addStatus(program: Command, streams: Streams): void {
         const sentences: string[] = []
         for (const name of names) {
           const replica = await withDomainHint(options, () => client.open(domain, name))
+          tellCopy(output, replica)
           reports.push({ namespace: name, ...statusOf(replica) })
           sentences.push(statusSentences(name, replica))
         }
@@ -54,12 +66,16 @@ function statusOf(replica: Replica<AnyDomain>) {
   const { status } = replica
   return {
     replica: replica.id,
+    /** What it was until it was opened just now: its folder is a copy. */
+    copyOf: status.copyOf,
     /** As conflicts name it. */
     author: authorOf(replica.id),
     state: status.state,
     pending: status.pending,
     cursor: status.cursor,
     persistence: status.persistence,
+    saved: status.saved,
+    acked: status.acked,
     domainTooNew: status.domainTooNew,
     divergence: status.divergence,
     lastAttemptAt: status.lastAttemptAt,
@@ -87,6 +103,9 @@ function statusSentences(name: string, replica: Replica<AnyDomain>): string {
     ...(domainTooNew === null ? [] : [`  ${newerSentence(replica.domain, domainTooNew)}`]),
     `  replica       ${status.replica}, author ${status.author} in conflicts`,
     `  pending       ${pending === 0 ? 'nothing' : `${countText(pending, 'commit')} not yet acknowledged (see \`rejoin outbox list\`)`}`,
+    ...line('not saved', persistenceText(status.persistence)),
+    ...line('saved', appliedText(status.saved)),
+    ...line('acked', appliedText(status.acked)),
     `  cursor        ${cursor === null ? 'never exchanged' : `seq ${cursor.seq} of epoch ${cursor.epoch}`}`,
     `  last attempt  ${timeText(status.lastAttemptAt)}`,
     `  last success  ${timeText(status.lastSuccessAt)}`,
@@ -96,4 +115,9 @@ function statusSentences(name: string, replica: Replica<AnyDomain>): string {
     `  rejected      ${rejected === 0 ? 'none' : `${countText(rejected, 'commit')} that the hub refused (see \`rejoin rejected list\`)`}`,
   ]
   return [...lines, ...replica.rejected.map((each) => `    ${rejectedSentence(each)}`)].join('\n')
+}
+
+/** Nothing where there is nothing to say. */
+function line(name: string, text: string | null): readonly string[] {
+  return text === null ? [] : [`  ${name.padEnd(14)}${text}`]
 }

@@ -3,18 +3,27 @@ import type { Command } from 'commander'
 import { SyncError, type AnyDomain, type Dial } from '@rejoin/core'
 import type { Replica, SyncReport } from '@rejoin/replica'
 import { listenForInterrupt } from '../interrupt.ts'
+import { tokenSource, withToken, type TokenOptions } from '../token.ts'
 import { usingReplica, withDomain, withReplica, type ReplicaOptions } from '../options.ts'
-import { bytesText, countText, newerSentence, openOutput, type Output, type Streams } from '../output.ts'
+import {
+  appliedText,
+  bytesText,
+  countText,
+  newerSentence,
+  openOutput,
+  persistenceText,
+  type Output,
+  type Streams,
+} from '../output.ts'
 
-interface SyncOptions extends ReplicaOptions {
+interface SyncOptions extends ReplicaOptions, TokenOptions {
   readonly hub: string
   readonly live?: boolean
 }
 
 export function addSync(program: Command, streams: Streams): void {
-  withDomain(
-    withReplica(program.command('sync'), 'makes', 'print JSON: one document, or with --live one per line'),
-  )
+  const json = 'print JSON: one document, or with --live one per line'
+  withToken(withDomain(withReplica(program.command('sync'), 'makes', json)))
     .requiredOption('--hub <url>', 'URL of the hub, as `rejoin hub` prints it')
     .option('--live', 'stay connected until stopped')
     .description('exchange commits with a hub: once, or live')
@@ -30,11 +39,14 @@ export function addSync(program: Command, streams: Streams): void {
 }
 
 async function syncOnce(options: SyncOptions, output: Output): Promise<void> {
-  await usingReplica(options, { use: 'makes', hub: options.hub }, async (replica, client) => {
+  const how = { use: 'makes', output, hub: options.hub, token: tokenSource(options) } as const
+  await usingReplica(options, how, async (replica, client) => {
     const report = await exchange(replica, client.dialOnce)
-    const { domainTooNew } = replica.status
+    const { domainTooNew, acked } = replica.status
     const newer = domainTooNew === null ? '' : `\n${newerSentence(replica.domain, domainTooNew)}`
-    output.result({ ...report, domainTooNew }, `${reportSentence(report)}${newer}`)
+    const level = appliedText(acked)
+    const applied = level === null ? '' : `\nwhat the hub has is ${level}`
+    output.result({ ...report, acked, domainTooNew }, `${reportSentence(report)}${applied}${newer}`)
   })
 }
 
@@ -55,7 +67,8 @@ async function exchange(replica: Replica<AnyDomain>, dial: Dial | null): Promise
 async function syncLive(options: SyncOptions, output: Output, streams: Streams): Promise<void> {
   const interrupt = listenForInterrupt(streams)
   try {
-    await usingReplica(options, { use: 'makes', hub: options.hub, live: true }, async (replica) => {
+    const how = { use: 'makes', output, hub: options.hub, token: tokenSource(options), live: true } as const
+    await usingReplica(options, how, async (replica) => {
       let printed = ''
       const print = (): void => {
         const { value, sentence } = liveStatus(replica)
@@ -74,12 +87,15 @@ async function syncLive(options: SyncOptions, output: Output, streams: Streams):
 }
 
 function liveStatus(replica: Replica<AnyDomain>): { value: object; sentence: string } {
-  const { state, pending, cursor, lastError, domainTooNew } = replica.status
+  const { state, pending, cursor, lastError, domainTooNew, persistence, saved, acked } = replica.status
   const at = cursor === null ? 'no seq' : `seq ${cursor.seq}`
   const error = lastError === null ? '' : `; ${lastError.message} [${lastError.code}]`
   const newer = domainTooNew === null ? '' : '; the document is newer than this app: reading only'
-  const value = { state, pending, cursor, domainTooNew, lastError }
-  return { value, sentence: `${state}, ${pending} pending, at ${at}${newer}${error}` }
+  const unsaved = persistenceText(persistence)
+  const store = unsaved === null ? '' : `; ${unsaved}`
+  const level = acked === 'applied' ? '; acknowledged means applied' : ''
+  const value = { state, pending, cursor, persistence, saved, acked, domainTooNew, lastError }
+  return { value, sentence: `${state}, ${pending} pending, at ${at}${level}${newer}${store}${error}` }
 }
 
 export function reportSentence(report: SyncReport): string {

@@ -1,0 +1,192 @@
+/**
+ * A hub's folder made of the values of another one, beside its place under the name `PLACE.partial` and renamed when every
+ * byte of it is on the disk: a copy is there whole or not at all. Values are copied as they are, damaged ones too.
+ */
+import { access, copyFile, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { SyncError, type Namespace } from '@rejoin/core'
+import { Level } from 'level'
+import { hubKeys } from '../hub/hub-keys.ts'
+import { decodeState } from '../hub/namespace-state.ts'
+import { decodeStoreRecord, encodeStoreRecord, type StoreRecord } from '../hub/store-record.ts'
+import type { Operation } from '../level-database.ts'
+import { storeError } from '../level-error.ts'
+import { corrupt, isCorrupt, seal, unseal } from '../sealed-value.ts'
+import { CountFile } from './count-file.ts'
+import { syncLogs } from './log-files.ts'
+import { FOLDER_FORMAT, markMaking, writeMarker } from './marker.ts'
+
+export interface CopyProgress {
+  readonly values: number
+  readonly bytes: number
+}
+
+export interface FolderCopy {
+  /** Where it will be. */
+  readonly place: string
+  /** What the copy is called. */
+  readonly incarnationOf: (source: StoreRecord) => string
+  /** Files of others in the source's folder that go along, where they are there. */
+  readonly beside: { readonly folder: string; readonly names: readonly string[] }
+  /** In key order: one moment's content. */
+  readonly entries: AsyncIterable<readonly [key: string, sealed: Uint8Array]>
+  /** Called about once for each MiB. */
+  readonly onProgress?: (progress: CopyProgress) => void
+  /** Ends it; nothing of it is left then. */
+  readonly signal?: AbortSignal
+  /** The last work in the folder, which is at `partial` still. */
+  readonly finish: (partial: string, copied: CopiedValues) => Promise<void>
+}
+
+export interface CopiedValues extends CopyProgress {
+  readonly namespaces: readonly Namespace[]
+  /** Namespaces that are closed by damage, or hold a value that does not match its checksum. */
+  readonly damaged: readonly Namespace[]
+}
+
+/** Bytes of values that are written together, unless one alone is larger. */
+const batchBytes = 1024 * 1024
+
+/** @throws SyncError INPUT_INVALID where something is at the place, STORE_FULL, STORE_UNAVAILABLE, or why the signal aborted */
+export async function copyFolder(copy: FolderCopy): Promise<CopiedValues> {
+  const place = resolve(copy.place)
+  const partial = `${place}.partial`
+  await checkFree(place)
+  await makePartial(partial)
+  try {
+    await markMaking(partial)
+    const { record, ...copied } = await copyValues(join(partial, 'db'), copy)
+    const count = await CountFile.open(partial, true, true)
+    count.written(record.batches)
+    await count.close(true)
+    await writeMarker(partial, { format: FOLDER_FORMAT, kind: 'hub', incarnation: record.incarnation })
+    await copyBeside(partial, copy)
+    await copy.finish(partial, copied)
+    await syncFolder(partial)
+    await rmdir(place).catch(ignoreMissing)
+    await rename(partial, place)
+    await syncFolder(dirname(place))
+    return copied
+  } catch (error) {
+    await rm(partial, { recursive: true, force: true }).catch(() => {})
+    throw storeError(error, `${place} could not be written`)
+  }
+}
+
+/** With the rights that they have: they may be their owner's alone. */
+async function copyBeside(partial: string, { beside }: FolderCopy): Promise<void> {
+  for (const name of beside.names) {
+    const copied = await copyFile(join(beside.folder, name), join(partial, name)).catch(ignoreMissing)
+    if (copied !== null) await syncFile(join(partial, name))
+  }
+}
+
+/** Written whole and synced: for what a finished copy says of itself. */
+export async function writeNote(path: string, text: string): Promise<void> {
+  await writeFile(path, text, { flush: true })
+}
+
+async function copyValues(
+  path: string,
+  { incarnationOf, entries, onProgress, signal }: FolderCopy,
+): Promise<CopiedValues & { readonly record: StoreRecord }> {
+  const database = new Level<string, string>(path, { errorIfExists: true })
+  await database.open()
+  const tally = new Tally()
+  let record: StoreRecord | null = null
+  let [values, bytes, waiting] = [0, 0, 0]
+  let batch: Operation[] = []
+  const write = async (): Promise<void> => {
+    await database.batch<string, Uint8Array>(batch, { keyEncoding: 'utf8', valueEncoding: 'view' })
+    batch = []
+    waiting = 0
+    onProgress?.({ values, bytes })
+    signal?.throwIfAborted()
+  }
+  try {
+    for await (const [key, sealed] of entries) {
+      let value = sealed
+      if (key === hubKeys.store) {
+        const source = decodeStoreRecord(unseal(key, sealed))
+        record = { ...source, incarnation: incarnationOf(source) }
+        value = seal(key, encodeStoreRecord(record))
+      } else tally.take(key, sealed)
+      batch.push({ type: 'put', key, value })
+      values += 1
+      bytes += value.length
+      waiting += value.length
+      if (waiting >= batchBytes) await write()
+    }
+    if (record === null) throw corrupt(hubKeys.store, 'is missing from what is copied')
+    await write()
+    await syncLogs(path)
+  } finally {
+    await database.close()
+  }
+  await syncFolder(path)
+  return { values, bytes, record, ...tally.found }
+}
+
+/** What the keys and checksums of a hub's values say of its namespaces. */
+class Tally {
+  readonly #namespaces = new Set<Namespace>()
+  readonly #damaged = new Set<Namespace>()
+
+  take(key: string, sealed: Uint8Array): void {
+    const namespace = hubKeys.namespaceIn(key)
+    if (key.startsWith(hubKeys.damages.gt)) this.#damaged.add(namespace)
+    try {
+      const body = unseal(key, sealed)
+      const isState = key.startsWith(hubKeys.states.gt)
+      if (isState && decodeState(key, body).kind === 'present') this.#namespaces.add(namespace)
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      this.#namespaces.add(namespace)
+      this.#damaged.add(namespace)
+    }
+  }
+
+  get found(): Pick<CopiedValues, 'namespaces' | 'damaged'> {
+    return { namespaces: [...this.#namespaces].sort(), damaged: [...this.#damaged].sort() }
+  }
+}
+
+async function checkFree(place: string): Promise<void> {
+  const names = await readdir(place).catch(ignoreMissing)
+  if (names === null || names.length === 0) return
+  throw new SyncError('INPUT_INVALID', `${place} is there already, and not empty: name a new folder`)
+}
+
+async function makePartial(partial: string): Promise<void> {
+  await mkdir(dirname(partial), { recursive: true })
+  if ((await access(partial).catch(ignoreMissing)) !== null) {
+    throw new SyncError(
+      'INPUT_INVALID',
+      `${partial} is there: somebody is writing it, or was interrupted; remove it, or name another folder`,
+    )
+  }
+  await mkdir(partial)
+}
+
+function ignoreMissing(error: unknown): null {
+  if (error instanceof Error && 'code' in error) {
+    if (error.code === 'ENOENT') return null
+    if (error.code === 'ENOTDIR')
+      throw new SyncError('INPUT_INVALID', 'a file is where a folder should be: name a new folder')
+  }
+  throw error
+}
+
+/** Windows has no such thing; a rename there is as durable as it gets. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform !== 'win32') await syncFile(folder)
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Opening a hub's folder that may be a backup, or damaged as a whole: to look at what is there, when nothing is written, or to
+ * accept it as an older state of itself. What LevelDB itself cannot open stays shut.
+ */
+import { SyncError, type Namespace } from '@rejoin/core'
+import { openHubStoreBehind } from '../hub/store-opening.ts'
+import type { LevelHubStore } from '../hub/hub-store.ts'
+import { hubKeys } from '../hub/hub-keys.ts'
+import { acceptStore } from '../hub/store-record.ts'
+import { readState } from '../hub/namespace-state.ts'
+import type { KeyRange } from '../level-database.ts'
+import { SealedDatabase } from '../sealed-database.ts'
+import { isCorrupt } from '../sealed-value.ts'
+import { openDataFolder } from './data-folder.ts'
+import { backUpHub, isBackup, type BackupOptions, type HubBackup } from './hub-backup.ts'
+import { markerOf } from './folder-kind.ts'
+
+export interface ExaminedHubFolder {
+  readonly path: string
+  /** Takes no writes where it is a backup, or there is a fault that was not accepted. */
+  readonly store: LevelHubStore
+  /** What is wrong with the store as a whole. */
+  readonly fault: SyncError | null
+  /** Namespaces of which anything is there, sorted, and what kept more from being found. */
+  namespaces(): Promise<{ readonly names: readonly Namespace[]; readonly fault: SyncError | null }>
+  /** As an open hub's folder makes one. Errors: see `backUpHub`. */
+  backUp(place: string, options: BackupOptions): Promise<HubBackup>
+  close(): Promise<void>
+}
+
+/**
+ * @param manner `looks`: a store that is damaged as a whole is not written to. `accepts`: such a store is from now on what it
+ * holds, and every namespace must be told that it may have lost something. Any other is opened as a hub would.
+ * @throws SyncError as for opening a hub's folder, but makes none.
+ */
+export async function examineHubFolder(
+  path: string,
+  manner: 'looks' | 'accepts' = 'looks',
+): Promise<ExaminedHubFolder> {
+  const { incarnation } = await markerOf(path, 'hub')
+  const name = `the hub store in ${path}`
+  const folder = await openDataFolder(path, 'hub', { ballastBytes: 0 }, async (gate, _, witness) => {
+    let fault: SyncError | null = null
+    const options = { incarnation, createIfMissing: false, name, witness }
+    const open = (): Promise<LevelHubStore> =>
+      openHubStoreBehind(gate, { ...options, despite: (found) => (fault = found) })
+    let store = await open()
+    if (fault !== null && manner === 'accepts') {
+      const first: SyncError = fault
+      await acceptStore(new SealedDatabase(gate, name), incarnation, witness.batchesMin)
+      store.giveUp()
+      fault = null
+      store = await open()
+      fault ??= first
+    }
+    if (isBackup(path)) await store.refuseWrites()
+    return { contents: { store, fault, database: new SealedDatabase(gate, name) }, incarnation }
+  })
+  const { store, fault, database } = folder.contents
+  return {
+    path: folder.path,
+    store,
+    fault,
+    namespaces: () => namespacesIn(database),
+    backUp: (place, options) => backUpHub(store, folder.path, place, options),
+    close: async () => {
+      await store.close()
+      await folder.close()
+    },
+  }
+}
+
+async function namespacesIn(
+  database: SealedDatabase,
+): Promise<{ readonly names: readonly Namespace[]; readonly fault: SyncError | null }> {
+  const names = new Set<Namespace>()
+  const removed = new Set<Namespace>()
+  let fault: SyncError | null = null
+  // LevelDB goes on behind a table that it cannot read, and says so in the end.
+  const each = async (range: KeyRange, take: (key: string, sealed: Uint8Array) => void): Promise<void> => {
+    try {
+      for await (const [key, sealed] of database.sealedEntries(range)) take(key, sealed)
+    } catch (error) {
+      if (!(error instanceof SyncError) || !isCorrupt(error)) throw error
+      fault ??= error
+    }
+  }
+  await each(hubKeys.states, (key, sealed) => {
+    const isRemoved = readState(key, sealed)?.state.kind === 'removed'
+    ;(isRemoved ? removed : names).add(hubKeys.namespaceOfState(key))
+  })
+  // A namespace may have lost its state and hold records still.
+  for (let after = hubKeys.records.gt; ;) {
+    const next = await database.firstKey({ ...hubKeys.records, gt: after }).catch((error: unknown) => {
+      if (!(error instanceof SyncError) || !isCorrupt(error)) throw error
+      fault ??= error
+      return null
+    })
+    if (next === null) break
+    const namespace = hubKeys.namespaceOfRecord(next)
+    if (!removed.has(namespace)) names.add(namespace)
+    after = `${hubKeys.records.gt}${namespace}!~`
+  }
+  return { names: [...names].sort(), fault }
+}

@@ -1,0 +1,179 @@
+/**
+ * Opening a replica's folder that may be damaged, to look at every value in it and to repair what can be repaired. No replica
+ * can be opened from it, and nothing is written but by `mend`.
+ */
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { assert, SyncError, type ClientId, type Namespace } from '@rejoin/core'
+import { encodeRejected } from '../replica/commit-value.ts'
+import {
+  findReplicaDamage,
+  type ReplicaFindings,
+  type ReplicaRepairPlan,
+} from '../replica/replica-findings.ts'
+import { replicaKeys, shelfRange } from '../replica/replica-keys.ts'
+import { decodeMeta, encodeMeta, metaFormat } from '../replica/replica-meta.ts'
+import { SealedDatabase, type Change } from '../sealed-database.ts'
+import { checksumOf, corrupt, isCorrupt, seal, tooShort, unseal } from '../sealed-value.ts'
+import { COUNT } from './count-file.ts'
+import { openDataFolder } from './data-folder.ts'
+import { markerOf } from './folder-kind.ts'
+import { MARKER } from './marker.ts'
+import { PLACE } from './place-file.ts'
+
+export interface ExaminedReplicaFolder {
+  readonly path: string
+  /** What is wrong with the folder as a whole. */
+  readonly fault: SyncError | null
+  /** Namespaces of which anything is there, sorted. */
+  namespaces(): Promise<readonly Namespace[]>
+  /** Reads every value. @throws SyncError STORE_CORRUPT where LevelDB cannot read its own files, FORMAT_TOO_NEW. */
+  examine(namespace: Namespace): Promise<ReplicaFindings>
+  /** A value as it stands there, unchecked: sealed, or null where there is none. */
+  raw(key: string): Promise<Uint8Array | null>
+  /** Carries a plan out, in one batch. @param clientId one that this replica has never used. */
+  mend(findings: ReplicaFindings, plan: Mending, clientId: ClientId): Promise<void>
+  /**
+   * Takes a folder that is damaged as a whole for what it holds, as for an older copy of itself: each of its replicas gets an
+   * identity of its own when it is opened the next time, so that no counter is given twice.
+   */
+  accept(): Promise<void>
+  close(): Promise<void>
+}
+
+type Mending = Extract<ReplicaRepairPlan, { kind: 'mend' }>
+
+/** @throws SyncError as for opening a replica's folder, but makes none. */
+export async function examineReplicaFolder(path: string): Promise<ExaminedReplicaFolder> {
+  const { incarnation } = await markerOf(path, 'replica')
+  const name = `the replica store in ${path}`
+  const folder = await openDataFolder(path, 'replica', { ballastBytes: 0 }, async (gate, _, witness) => {
+    const database = new SealedDatabase(gate, name)
+    const fault = await folderFault(database, incarnation, witness.batchesMin)
+    return { contents: { database, fault }, incarnation }
+  })
+  const { database, fault } = folder.contents
+  let isMended = false
+  let isAccepted = false
+  return {
+    path: folder.path,
+    fault,
+    namespaces: () => namespacesIn(database),
+    examine: (namespace) => findReplicaDamage(database, namespace),
+    raw: (key) => database.sealed(key),
+    mend: async (findings, plan, clientId) => {
+      await database.write(await changesOf(database, findings, plan, clientId))
+      isMended = true
+    },
+    accept: async () => {
+      const value = seal(replicaKeys.folder, new TextEncoder().encode(incarnation))
+      // Before anything else can be opened: what does not read is taken for a copy's.
+      await writeFile(join(folder.path, PLACE), '', { flush: true })
+      await database.write([{ key: replicaKeys.folder, value }])
+      isAccepted = true
+    },
+    close: async () => {
+      database.detach()
+      await folder.close()
+      // It counted batches of what is gone.
+      if (isMended || isAccepted) await rm(join(folder.path, COUNT), { force: true })
+    },
+  }
+}
+
+/** Its incarnation is missing, or another one; or it holds less than was written. */
+async function folderFault(
+  database: SealedDatabase,
+  incarnation: string,
+  batchesMin: number,
+): Promise<SyncError | null> {
+  try {
+    const found = await database.get(replicaKeys.folder)
+    if (found === null) return corrupt(replicaKeys.folder, `is missing from ${database.name}`)
+    if (new TextDecoder().decode(found.body) !== incarnation)
+      return corrupt(replicaKeys.folder, `names another folder than ${MARKER} does`)
+    const batches = await batchesIn(database)
+    return batches === null || batches >= batchesMin
+      ? null
+      : tooShort(replicaKeys.folder, database.name, batches, batchesMin)
+  } catch (error) {
+    if (error instanceof SyncError && isCorrupt(error)) return error
+    throw error
+  }
+}
+
+/** Batches of all namespaces; null where one of them cannot say. */
+async function batchesIn(database: SealedDatabase): Promise<number | null> {
+  let batches: number | null = 0
+  for await (const [key, sealed] of database.sealedEntries(replicaKeys.metas)) {
+    try {
+      const { meta } = decodeMeta(key, unseal(key, sealed))
+      batches = batches === null ? null : batches + meta.batches
+    } catch (error) {
+      if (!isCorrupt(error)) throw error
+      batches = null
+    }
+  }
+  return batches
+}
+
+async function namespacesIn(database: SealedDatabase): Promise<readonly Namespace[]> {
+  const names = new Set<Namespace>()
+  for (let after = replicaKeys.all.gt; ;) {
+    const next = await database.firstKey({ ...replicaKeys.all, gt: after })
+    if (next === null) return [...names].sort()
+    const [, kind, namespace] = next.split('!')
+    if (next !== replicaKeys.folder && namespace !== undefined) names.add(namespace)
+    // The rest of that namespace's values of this kind is of no interest.
+    after = next === replicaKeys.folder ? next : `replica!${kind}!${namespace}!~`
+  }
+}
+
+async function changesOf(
+  database: SealedDatabase,
+  { namespace, meta, outbox, rejected, base, faults }: ReplicaFindings,
+  plan: Mending,
+  clientId: ClientId,
+): Promise<readonly Change[]> {
+  assert(meta !== null, 'a replica without its record is not mended')
+  const kept = new Map<string, number>()
+  const changes = new Map<string, Uint8Array | null>()
+  const keep = async (key: string): Promise<void> => {
+    const sealed = await database.sealed(key)
+    if (sealed !== null) kept.set(key, checksumOf(sealed))
+  }
+  const baseKeys = [
+    replicaKeys.snapshot(namespace),
+    ...(await database.keys(shelfRange('update', namespace))),
+  ]
+  for (const { key, part } of faults) if (part !== 'whole') changes.set(key, null)
+  if (plan.dropsBase) for (const key of baseKeys) changes.set(key, null)
+  else if (base.length > 0) for (const key of baseKeys) await keep(key)
+  const moved = new Set(plan.rejected.map(({ id }) => id.counter))
+  for (const { id } of outbox) {
+    const key = replicaKeys.numbered('outbox', namespace, id.counter)
+    if (moved.has(id.counter)) changes.set(key, null)
+    else await keep(key)
+  }
+  for (const { commit } of rejected)
+    await keep(replicaKeys.numbered('rejected', namespace, commit.id.counter))
+  for (const commit of plan.rejected) {
+    const key = replicaKeys.numbered('rejected', namespace, commit.id.counter)
+    const sealed = seal(key, encodeRejected({ commit, code: 'STORE_CORRUPT', message: movedWhy, path: null }))
+    changes.set(key, sealed)
+    kept.set(key, checksumOf(sealed))
+  }
+  const mended = {
+    ...meta,
+    identity: { ...meta.identity, clientId },
+    cursor: plan.dropsBase ? null : meta.cursor,
+    batches: meta.batches + 1,
+  }
+  const inventory = { count: kept.size, sum: [...kept.values()].reduce((sum, each) => sum ^ each, 0) >>> 0 }
+  const key = replicaKeys.meta(namespace)
+  changes.set(key, seal(key, encodeMeta(mended, inventory), metaFormat(mended)))
+  return Array.from(changes, ([changed, value]) => ({ key: changed, value }))
+}
+
+const movedWhy =
+  'a commit that was made before it was damaged and is lost, and what it builds on may be missing: apply it anew'

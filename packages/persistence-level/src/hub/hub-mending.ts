@@ -1,0 +1,44 @@
+/**
+ * Carries out a repair's plan in one batch: the state that the plan says, without what it no longer names. What was damaged
+ * is kept aside in the same batch; what is readable and goes has been saved elsewhere before, by whoever asks for this.
+ */
+import type { Namespace, Seq, SyncError } from '@rejoin/core'
+import { corrupt } from '../sealed-value.ts'
+import type { HubDraft } from './hub-draft.ts'
+import { checkpointRanges, hubKeys, laterCheckpointRanges, recordRange } from './hub-keys.ts'
+import type { NamespaceDamage } from './namespace-damage.ts'
+import type { PresentNamespace } from './namespace-state.ts'
+
+/** Damaged values that one repair keeps aside in the database. */
+const asideMax = 64
+
+export interface HubMending {
+  readonly namespace: Namespace
+  readonly state: PresentNamespace
+  /** Readable records behind the new head. */
+  readonly cut: readonly Seq[]
+  readonly damaged: readonly SyncError[]
+}
+
+export async function stageMending(
+  draft: HubDraft,
+  damage: NamespaceDamage,
+  { namespace, state, cut, damaged }: HubMending,
+): Promise<void> {
+  const stateKey = hubKeys.state(namespace)
+  // What was lost without a trace is no value that could be kept.
+  damage.close(draft, namespace, corrupt(stateKey, 'was made anew by a repair that did not come to its end'))
+  for (const [i, error] of damaged.entries()) {
+    if (error.path === null) continue
+    if (i < asideMax) await damage.keepAside(draft, namespace, error.path, error)
+    // The state is written anew.
+    if (error.path !== stateKey) draft.delete(error.path)
+  }
+  for (const seq of cut) draft.delete(hubKeys.record(namespace, seq))
+  await draft.stage(namespace, state)
+  // Below the floor nothing is read any more; above the checkpoint there may be half of one.
+  draft.obsolete(recordRange(namespace, 0, state.floor))
+  for (const range of checkpointRanges(namespace, state.checkpoint)) draft.obsolete(range)
+  for (const range of laterCheckpointRanges(namespace, state.checkpoint)) draft.obsolete(range)
+  draft.afterwards(() => damage.ended(namespace))
+}

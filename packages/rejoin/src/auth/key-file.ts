@@ -1,0 +1,124 @@
+/**
+ * `keys.json` in a hub's folder: who may sign in by key. Readable by its owner alone, replaced whole or not at all, by one
+ * process at a time. A revoked key stays in it, so that it is seen to have been one.
+ */
+import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import { SyncError, type Clock } from '@rejoin/core'
+import { z } from 'zod'
+import { KEY_NAME_PATTERN } from './api-key.ts'
+import { parseScope } from './scope.ts'
+import { SUBJECT_PATTERN } from './scoped-principal.ts'
+
+export const KEY_FILE = 'keys.json'
+/** Also keeps others from editing meanwhile. */
+const DRAFT = 'keys.json.new'
+/** Milliseconds after which a draft is what a crash left behind. */
+const DRAFT_MS_MAX = 10_000
+const FORMAT = 1
+const KEYS_MAX = 10_000
+
+const timeSchema = z.number().int().min(0)
+const keySchema = z.strictObject({
+  name: z.string().regex(KEY_NAME_PATTERN),
+  /** Whom it signs in, where that is not the key itself: keys and tokens of one subject are one principal. */
+  subject: z.string().regex(SUBJECT_PATTERN).nullable(),
+  scopes: z
+    .array(z.string().refine((text) => parseScope(text) !== null, 'expected a scope'))
+    .min(1)
+    .max(100),
+  /** SHA-256 of the key, hexadecimal. */
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+  createdAt: timeSchema,
+  expiresAt: timeSchema.nullable(),
+  revokedAt: timeSchema.nullable(),
+})
+/** Times are milliseconds since 1970. */
+export type StoredKey = z.output<typeof keySchema>
+
+const fileSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  keys: z
+    .array(keySchema)
+    .max(KEYS_MAX)
+    .refine((keys) => new Set(keys.map(({ name }) => name)).size === keys.length, 'a name is there twice'),
+})
+
+/** Null where there is none. @throws SyncError STORE_CORRUPT where it does not read as one, STORE_UNAVAILABLE */
+export async function readKeys(folder: string): Promise<readonly StoredKey[] | null> {
+  const path = join(folder, KEY_FILE)
+  let text
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null
+    throw new SyncError('STORE_UNAVAILABLE', `${path} cannot be read (${codeOf(error)})`, { cause: error })
+  }
+  const file = fileSchema.safeParse(parsed(text))
+  if (file.success) return file.data.keys
+  const [issue] = file.error.issues
+  const where = issue === undefined ? '' : `: ${issue.path.join('.')} ${issue.message}`
+  throw new SyncError(
+    'STORE_CORRUPT',
+    `${path} does not read as a file of keys${where}: restore or correct it`,
+  )
+}
+
+/** Changes the keys by `edit`, and hands on what it gives. @throws SyncError STORE_LOCKED, or what `edit` throws */
+export async function editKeys<Result>(
+  folder: string,
+  clock: Clock,
+  edit: (keys: readonly StoredKey[]) => { readonly keys: readonly StoredKey[]; readonly result: Result },
+): Promise<Result> {
+  const draft = await openDraft(folder, clock)
+  try {
+    const { keys, result } = edit((await readKeys(folder)) ?? [])
+    await draft.writeFile(`${JSON.stringify({ format: FORMAT, keys }, null, 2)}\n`)
+    await draft.sync()
+    await draft.close()
+    await rename(join(folder, DRAFT), join(folder, KEY_FILE))
+    await syncFolder(folder)
+    return result
+  } catch (error) {
+    await draft.close().catch(() => {})
+    await rm(join(folder, DRAFT), { force: true })
+    throw error
+  }
+}
+
+async function openDraft(folder: string, clock: Clock): Promise<FileHandle> {
+  const path = join(folder, DRAFT)
+  const found = await stat(path).catch(() => null)
+  if (found !== null && clock.now() - found.mtimeMs > DRAFT_MS_MAX) await rm(path, { force: true })
+  try {
+    return await open(path, 'wx', 0o600)
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    throw new SyncError('STORE_LOCKED', `${path} is there: the keys are being changed; try again`, {
+      cause: error,
+    })
+  }
+}
+
+/** Windows has no such thing. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
+}

@@ -1,0 +1,22 @@
+/** A principal whose rights are its scopes. */
+import type { SignIn } from '@rejoin/core'
+import type { Principal } from '@rejoin/hub'
+import { allows, type Scope } from './scope.ts'
+
+export function scopedPrincipal(signIn: SignIn, scopes: readonly Scope[]): Principal {
+  return {
+    ...signIn,
+    name: signIn.id,
+    canRead: (namespace) => allows(scopes, 'read', namespace),
+    canWrite: (namespace) => allows(scopes, 'write', namespace),
+    canAdmin: (namespace) => allows(scopes, 'admin', namespace),
+  }
+}
+
+/** Who it is, whatever they sign in with: the subject of a token, or of a key that was made for the same one. */
+export function idOfSubject(subject: string): string {
+  return `user:${subject}`
+}
+
+/** No control characters: it is logged, and shown to people. */
+export const SUBJECT_PATTERN = /^[^\p{C}]{1,200}$/u

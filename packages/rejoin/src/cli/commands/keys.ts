@@ -1,0 +1,200 @@
+/** `rejoin keys add | list | revoke`: who may sign in to a hub by API key. A hub that runs follows the changes. */
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { InvalidArgumentError, type Command } from 'commander'
+import { SyncError } from '@rejoin/core'
+import { openHubFolder } from '@rejoin/persistence-level/node'
+import { z } from 'zod'
+import { hashOf, KEY_NAME_PATTERN, newKey } from '../../auth/api-key.ts'
+import { editKeys, readKeys, type StoredKey } from '../../auth/key-file.ts'
+import { parseScope, scopeText, type Scope } from '../../auth/scope.ts'
+import { SUBJECT_PATTERN } from '../../auth/scoped-principal.ts'
+import { systemClock } from '../../wiring/system-clock.ts'
+import { withFolder, type FolderOptions } from '../options.ts'
+import { openOutput, timeText, type Streams } from '../output.ts'
+
+interface AddOptions extends FolderOptions {
+  readonly name: string
+  readonly scope: readonly Scope[]
+  readonly subject?: string
+  /** Milliseconds. */
+  readonly expires?: number
+}
+
+interface RevokeOptions extends FolderOptions {
+  readonly name: string
+}
+
+export function addKeys(program: Command, streams: Streams): void {
+  const keys = program
+    .command('keys')
+    .description("the API keys of a hub: a hub's folder with keys asks for sign-in")
+    .addHelpText('after', '\nExample:\n  rejoin keys add --data ./hub --name laptop --scope write:support-*')
+
+  withFolder(keys.command('add'), 'hub', 'makes')
+    .description('make a key and show it, this once; the hub keeps only its hash')
+    .requiredOption(
+      '--name <name>',
+      'what the key is called: up to 32 lowercase letters, digits and -',
+      nameArgument,
+    )
+    .requiredOption(
+      '--scope <scopes>',
+      'what it may do: read, write (and read) or admin (all of it), for all namespaces or those of a pattern, as in write:support-*; several with commas',
+      scopesArgument,
+    )
+    .option(
+      '--subject <subject>',
+      'whom it signs in: keys and tokens of one subject are one principal',
+      subjectArgument,
+    )
+    .option(
+      '--expires <time>',
+      'how long it holds: 90d, 12h, 30m or 60s; without it until it is revoked',
+      timeArgument,
+    )
+    .addHelpText(
+      'after',
+      '\nExample:\n  rejoin keys add --data ./hub --name laptop --scope write:support-* --expires 90d',
+    )
+    .action(async (options: AddOptions) => {
+      const output = openOutput(streams, options.json === true)
+      await requireHubFolder(options.data, 'made')
+      const isFirst = (await readKeys(options.data)) === null
+      const { key, stored } = await addKey(options)
+      const { name, subject, scopes, expiresAt } = stored
+      output.result({ key, name, subject, scopes, expiresAt }, key)
+      output.note(
+        'shown this once: keep it in a file that only you can read, and give that with --token-file',
+      )
+      if (isFirst)
+        output.note(
+          'from now on this hub asks for sign-in; one that runs already does so once it is restarted',
+        )
+    })
+
+  withFolder(keys.command('list'), 'hub', 'reads')
+    .description('show the keys: whose, what for, until when; never the keys themselves')
+    .addHelpText('after', '\nExample:\n  rejoin keys list --data ./hub')
+    .action(async (options: FolderOptions) => {
+      const output = openOutput(streams, options.json === true)
+      await requireHubFolder(options.data, 'there')
+      const stored = (await readKeys(options.data)) ?? []
+      output.result(
+        stored.map(shown),
+        stored.length === 0
+          ? 'no keys: this hub asks nobody, and stays on loopback'
+          : stored.map(sentenceOf).join('\n'),
+      )
+    })
+
+  withFolder(keys.command('revoke'), 'hub', 'reads')
+    .description('take a key back: whoever is signed in by it is disconnected, within 5 seconds')
+    .requiredOption('--name <name>', 'which key', nameArgument)
+    .addHelpText('after', '\nExample:\n  rejoin keys revoke --data ./hub --name laptop')
+    .action(async (options: RevokeOptions) => {
+      const output = openOutput(streams, options.json === true)
+      await requireHubFolder(options.data, 'there')
+      const { name, revokedAt } = await revokeKey(options)
+      output.result({ name, revokedAt }, `revoked ${name}`)
+    })
+}
+
+/** @throws SyncError INPUT_INVALID where the name is in use. A revoked name may be used again: it is the same principal. */
+async function addKey({
+  data,
+  name,
+  scope,
+  subject,
+  expires,
+}: AddOptions): Promise<{ key: string; stored: StoredKey }> {
+  const now = systemClock.now()
+  const key = newKey(name, systemClock)
+  const stored: StoredKey = {
+    name,
+    subject: subject ?? null,
+    scopes: scope.map(scopeText),
+    hash: hashOf(key),
+    createdAt: now,
+    expiresAt: expires === undefined ? null : now + expires,
+    revokedAt: null,
+  }
+  return await editKeys(data, systemClock, (keys) => {
+    if (keys.some((other) => other.name === name && other.revokedAt === null)) {
+      const why = `there is a key ${name}: revoke it first, or choose another name (with --subject both are one principal)`
+      throw new SyncError('INPUT_INVALID', why)
+    }
+    return { keys: [...keys.filter((other) => other.name !== name), stored], result: { key, stored } }
+  })
+}
+
+async function revokeKey({ data, name }: RevokeOptions): Promise<StoredKey> {
+  return await editKeys(data, systemClock, (keys) => {
+    const found = keys.find((key) => key.name === name)
+    if (found === undefined) throw new SyncError('INPUT_INVALID', `${data} has no key ${name}`)
+    const revoked = { ...found, revokedAt: found.revokedAt ?? systemClock.now() }
+    return { keys: keys.map((key) => (key === found ? revoked : key)), result: revoked }
+  })
+}
+
+const markerSchema = z.object({ kind: z.string() })
+
+/** A hub may run on it. @throws SyncError INPUT_INVALID, FOLDER_FOREIGN, or what making one throws. */
+async function requireHubFolder(data: string, state: 'made' | 'there'): Promise<void> {
+  const marker = join(data, 'rejoin.json')
+  if (!existsSync(marker)) {
+    if (state === 'there')
+      throw new SyncError('INPUT_INVALID', `${data} is no hub's folder: is the path right?`)
+    await (await openHubFolder(data)).close()
+    return
+  }
+  const { kind } = markerSchema.parse(JSON.parse(await readFile(marker, 'utf8')))
+  if (kind !== 'hub')
+    throw new SyncError('FOLDER_FOREIGN', `${data} is the folder of a ${kind}, not of a hub`)
+}
+
+/** Without its hash, which is nobody's business. */
+function shown(key: StoredKey) {
+  const { name, subject, scopes, createdAt, expiresAt, revokedAt } = key
+  return { name, subject, scopes, createdAt, expiresAt, revokedAt, state: stateOf(key) }
+}
+
+function sentenceOf(key: StoredKey): string {
+  const { name, subject, scopes, createdAt, expiresAt } = key
+  const whose = subject === null ? '' : ` of ${subject}`
+  const until = expiresAt === null ? 'does not expire' : `until ${timeText(expiresAt)}`
+  return `${name}${whose}: ${stateOf(key)}, ${scopes.join(' ')}, since ${timeText(createdAt)}, ${until}`
+}
+
+function stateOf({ expiresAt, revokedAt }: Pick<StoredKey, 'expiresAt' | 'revokedAt'>): string {
+  if (revokedAt !== null) return 'revoked'
+  return expiresAt !== null && expiresAt <= systemClock.now() ? 'expired' : 'active'
+}
+
+function nameArgument(text: string): string {
+  if (KEY_NAME_PATTERN.test(text)) return text
+  throw new InvalidArgumentError('expected up to 32 lowercase letters, digits and -')
+}
+
+function subjectArgument(text: string): string {
+  if (SUBJECT_PATTERN.test(text)) return text
+  throw new InvalidArgumentError('expected up to 200 characters without control characters')
+}
+
+function scopesArgument(text: string): readonly Scope[] {
+  return text.split(',').map((part) => {
+    const scope = parseScope(part.trim())
+    if (scope === null) throw new InvalidArgumentError('expected read, write or admin, as in write:support-*')
+    return scope
+  })
+}
+
+const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+function timeArgument(text: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  const ms = unit === 's' || unit === 'm' || unit === 'h' || unit === 'd' ? Number(count) * unitMs[unit] : 0
+  if (ms === 0) throw new InvalidArgumentError('expected a time such as 90d, 12h, 30m or 60s')
+  return ms
+}

@@ -1,0 +1,50 @@
+/** Asks the hub that has a data folder open for a backup of it. */
+import { createConnection, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { SyncError } from '@rejoin/core'
+import type { CopyProgress, HubBackup } from '@rejoin/persistence-level/node'
+import { findControlAddress } from './control-address.ts'
+import { answerSchema, errorOf, lineOf, readLine } from './control-messages.ts'
+
+export interface Asked {
+  readonly onProgress?: (progress: CopyProgress) => void
+  /** Hangs up, and the hub ends what it does. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Null where no hub can be asked: none runs, or one without a control socket.
+ * @throws SyncError what the hub refuses, CHANNEL_CLOSED where it ends meanwhile, or why the signal aborted.
+ */
+export async function askForBackup(data: string, place: string, asked: Asked): Promise<HubBackup | null> {
+  const socket = await connect(await findControlAddress(data))
+  if (socket === null) return null
+  const hangUp = (): void => void socket.destroy()
+  asked.signal?.addEventListener('abort', hangUp)
+  try {
+    socket.write(lineOf({ op: 'backup', place }))
+    for await (const line of createInterface(socket)) {
+      const answer = readLine(answerSchema, line)
+      if ('error' in answer) throw errorOf(answer.error)
+      if ('backup' in answer) return answer.backup
+      asked.onProgress?.(answer.progress)
+    }
+    asked.signal?.throwIfAborted()
+    throw new SyncError('CHANNEL_CLOSED', 'the hub ended before the backup was made; nothing of it is left')
+  } finally {
+    asked.signal?.removeEventListener('abort', hangUp)
+    socket.destroy()
+  }
+}
+
+async function connect(path: string): Promise<Socket | null> {
+  const socket = createConnection(path)
+  try {
+    await once(socket, 'connect')
+  } catch {
+    return null
+  }
+  socket.on('error', () => {})
+  return socket
+}

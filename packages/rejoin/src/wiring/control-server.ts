@@ -1,0 +1,80 @@
+/** The control socket of a running hub: takes one request a connection, and does one thing at a time. */
+import { createServer, type Server, type Socket } from 'node:net'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { asSyncError, SyncError } from '@rejoin/core'
+import type { BackupOptions, HubBackup } from '@rejoin/persistence-level/node'
+import { makeControlAddress } from './control-address.ts'
+import { lineBytesMax, lineOf, readLine, requestSchema, type ControlAnswer } from './control-messages.ts'
+
+/** Who is connected at once; the rest is turned away. */
+const connectionsMax = 8
+/** Milliseconds in which a request must have come. */
+const requestMsMax = 10_000
+
+export interface ControlServer {
+  close(): Promise<void>
+}
+
+export type BackUp = (place: string, options: Omit<BackupOptions, 'at' | 'beside'>) => Promise<HubBackup>
+
+/** @throws Error where this file system holds no sockets, or the folder cannot be written. */
+export async function serveControl(data: string, backUp: BackUp): Promise<ControlServer> {
+  const address = await makeControlAddress(data)
+  const connections = new Map<Socket, Promise<void>>()
+  const server: Server = createServer((socket) => {
+    const served = serve(socket, backUp).finally(() => connections.delete(socket))
+    connections.set(socket, served)
+  })
+  server.maxConnections = connectionsMax
+  try {
+    server.listen(address.path)
+    await once(server, 'listening')
+  } catch (error) {
+    await address.remove()
+    throw error
+  }
+  return {
+    close: async () => {
+      server.close()
+      for (const socket of connections.keys()) socket.destroy()
+      await Promise.all(connections.values())
+      await address.remove()
+    },
+  }
+}
+
+async function serve(socket: Socket, backUp: BackUp): Promise<void> {
+  const gone = new AbortController()
+  socket.on('error', () => {})
+  socket.on('close', () =>
+    gone.abort(new SyncError('INTERRUPTED', 'who asked for it is gone; nothing of it is left')),
+  )
+  const say = (answer: ControlAnswer): void => void socket.write(lineOf(answer))
+  try {
+    const { place } = readLine(requestSchema, await requestLine(socket))
+    const backup = await backUp(place, { onProgress: (progress) => say({ progress }), signal: gone.signal })
+    say({ backup: { ...backup, namespaces: [...backup.namespaces], damaged: [...backup.damaged] } })
+  } catch (error) {
+    const { code, message } = asSyncError(error, 'HUB_INTERNAL', 'the hub could not do it')
+    say({ error: { code, message } })
+  }
+  socket.end()
+}
+
+/** @throws SyncError MESSAGE_TOO_LARGE, TIMED_OUT, or CHANNEL_CLOSED where there is none. */
+function requestLine(socket: Socket): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let bytes = 0
+    socket.setTimeout(requestMsMax, () => reject(new SyncError('TIMED_OUT', 'no request came')))
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length
+      if (bytes > lineBytesMax) reject(new SyncError('MESSAGE_TOO_LARGE', 'the request is too long'))
+    })
+    socket.on('close', () => reject(new SyncError('CHANNEL_CLOSED', 'no request came')))
+    createInterface(socket).once('line', (line) => {
+      socket.setTimeout(0)
+      resolve(line)
+    })
+  })
+}

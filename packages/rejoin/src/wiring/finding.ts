@@ -1,0 +1,23 @@
+/** How a data folder was found, in words: that it was not closed in order is news, that something is lost is a warning. */
+import type { HubLogEvent } from '@rejoin/hub'
+import type { FolderFinding } from '@rejoin/persistence-level/node'
+
+/** What there is to tell; nothing where the folder was closed in order. */
+export function findingEvents(found: FolderFinding, path: string, whose: 'hub' | 'replica'): HubLogEvent[] {
+  const { isClosedInOrder, batchesLost } = found
+  if (batchesLost > 0)
+    return [{ level: 'warn', namespace: null, message: lostText(batchesLost, path, whose) }]
+  if (isClosedInOrder) return []
+  const message = `${path} was not closed in order by the process before this one; nothing that it had answered is missing`
+  return [{ level: 'info', namespace: null, message }]
+}
+
+function lostText(batches: number, path: string, whose: 'hub' | 'replica'): string {
+  const what = `${batches} ${batches === 1 ? 'batch' : 'batches'} written to ${path}`
+  const why = 'went with the power: answered as applied, and not yet synced, as its sync policy allows'
+  const then =
+    whose === 'hub'
+      ? 'replicas that were told of them are ahead of this hub'
+      : 'commits saved in them are gone here, unless a hub has them'
+  return `${what} ${why}; ${then}`
+}

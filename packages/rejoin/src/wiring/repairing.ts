@@ -1,0 +1,61 @@
+/**
+ * Repairing a folder: what can be restored is restored, what would have to be dropped for that is dropped only where that was
+ * asked for, and saved beside the folder first. A report says of each namespace what was wrong, what was done and what is
+ * left to do. LevelDB's own repair is never run.
+ */
+import { writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { SyncError, type AnyDomain, type Namespace } from '@rejoin/core'
+import { healFrom } from './healing-from.ts'
+import { repairHubFolder } from './hub-repair.ts'
+import { impossible, type RepairReport } from './repair-report.ts'
+import { repairReplicaFolder } from './replica-repair.ts'
+import { SalvageFile } from './salvage-file.ts'
+import { systemClock } from './system-clock.ts'
+import { kindOf } from './verifying.ts'
+
+export interface RepairOptions {
+  /** That one alone; the folder as a whole is looked at in any case. */
+  readonly namespace?: Namespace
+  /** Drop what stands in the way of a repair, once it is saved beside the folder. */
+  readonly discard?: boolean
+  /** A replica's folder that brings back what a hub has lost, and the domains of its namespaces. */
+  readonly from?: { readonly data: string; readonly domains: readonly AnyDomain[] }
+  /** Where the report goes; beside the folder where it is left out. */
+  readonly report?: string
+}
+
+/** @throws SyncError FOLDER_FOREIGN, NAMESPACE_UNKNOWN, STORE_LOCKED, STORE_FULL */
+export async function repairFolder(data: string, options: RepairOptions = {}): Promise<RepairReport> {
+  const folder = resolve(data)
+  const kind = await kindOf(folder)
+  const { namespace, discard: isDiscarding = false, from } = options
+  if (from !== undefined && kind === 'replica')
+    throw new SyncError('INPUT_INVALID', 'a replica is healed by its hub: sync it')
+  const at = systemClock.now()
+  const stem = `${folder}.repair-${stampOf(at)}`
+  const report = resolve(options.report ?? `${stem}.json`)
+  const salvage = new SalvageFile(`${stem}.values.jsonl`)
+  const how = { only: namespace ?? null, isDiscarding, salvage }
+  try {
+    const repair = kind === 'hub' ? repairHubFolder : repairReplicaFolder
+    const namespaces = await repair(folder, how).catch((error: unknown) => {
+      // LevelDB itself cannot open it, or read its own files.
+      if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return [impossible(null, error)]
+      throw error
+    })
+    const healed =
+      from === undefined ? [] : await healFrom(folder, from.data, from.domains, namespace ?? null)
+    const path = salvage.values === 0 ? null : salvage.path
+    const done = { folder, kind, at, isDiscarding, namespaces, healed, report, salvage: path }
+    await writeFile(report, `${JSON.stringify(done, null, 2)}\n`, { flush: true, mode: 0o600 })
+    return done
+  } finally {
+    await salvage.close()
+  }
+}
+
+/** `20261121T190000123Z`: in the order of time, and fit for the name of a file. */
+function stampOf(ms: number): string {
+  return new Date(ms).toISOString().replaceAll(/[-:.]/g, '')
+}

@@ -1,0 +1,79 @@
+/**
+ * Further paths on a hub's port, for what speaks plain HTTP: whoever serves them says which, and answers with a `Response`.
+ * Such a request is let in, counted and bounded as every other.
+ */
+import type { IncomingMessage } from 'node:http'
+import { SyncError } from '@rejoin/core'
+import { readBytes } from './body.ts'
+import type { HubRequest } from './gate.ts'
+import type { Intake } from './intake.ts'
+import type { Meter } from './rates.ts'
+
+export interface RouteRequest<Principal> {
+  readonly method: string
+  readonly url: URL
+  readonly headers: Headers
+  /** Who is asking: once. @throws SyncError UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED, or what `authenticate` throws */
+  principal(): Promise<Principal | 'anonymous'>
+  /** The request's body, bounded while it comes in: once. @throws SyncError MESSAGE_TOO_LARGE, RATE_LIMITED, CHANNEL_CLOSED */
+  body(bytesMax: number): Promise<Uint8Array>
+  /** Aborted when the answer has been given, the caller has gone, or the server is closing. */
+  readonly signal: AbortSignal
+}
+
+export interface Routes<Principal> {
+  /** Patterns such as `/api/*` or `/v1/:namespace/ops`. */
+  readonly paths: readonly string[]
+  /** Null: there is nothing at this path. A SyncError that is thrown is answered as elsewhere on the port. */
+  readonly handle: (request: RouteRequest<Principal>) => Promise<Response | null>
+}
+
+export interface RoutedRequest<Principal> {
+  readonly asking: HubRequest
+  readonly url: URL
+  readonly body: IncomingMessage
+  readonly intake: Intake
+  readonly admit: (
+    asking: HubRequest,
+  ) => Promise<{ principal: Principal | 'anonymous'; meter: Meter | null; leave(): void }>
+  /** Acts once, when the answer has been given or its caller has gone. */
+  readonly whenAnswered: (act: () => void) => void
+  /** Aborted when the server closes. */
+  readonly closing: AbortSignal
+}
+
+export function routeRequest<Principal>({
+  asking,
+  url,
+  body,
+  intake,
+  admit,
+  whenAnswered,
+  closing,
+}: RoutedRequest<Principal>): RouteRequest<Principal> {
+  const answered = new AbortController()
+  whenAnswered(() => answered.abort())
+  let meter: Meter | null = null
+  return {
+    method: asking.method,
+    url,
+    headers: asking.headers,
+    principal: async () => {
+      const caller = await admit(asking)
+      whenAnswered(() => caller.leave())
+      meter = caller.meter
+      return caller.principal
+    },
+    body: async (bytesMax) => {
+      const announced = Number(asking.headers.get('content-length') ?? 0)
+      const place = intake.enter(announced)
+      whenAnswered(() => place.leave())
+      const bytes = await readBytes(body, announced, bytesMax, place)
+      const excess = meter?.take({ messages: 1, bytes: bytes.length, commits: 0 }) ?? null
+      if (excess === null) return bytes
+      const { of, retryAfterMs } = excess
+      throw new SyncError('RATE_LIMITED', `too many ${of}: try again in ${retryAfterMs} ms`, { retryAfterMs })
+    },
+    signal: AbortSignal.any([answered.signal, closing]),
+  }
+}

@@ -1,0 +1,284 @@
+// Backups of a hub, running or not, and hubs restored from them: nothing that was acknowledged is missing once replicas have synced.
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { text } from 'node:stream/consumers'
+import { expect, test } from 'vitest'
+import { commitName } from '@rejoin/core'
+import { intents, openClient, startHub, type HubOptions, type Replica, type RunningHub } from 'rejoin'
+import { rejoin as rejoinInShell, withFolder, withHub } from '../support/command.ts'
+import { rejoin, rejoinJson } from '../support/command-here.ts'
+import { flipValue, hubKey } from '../support/strike.ts'
+import { until, within } from '../support/until.ts'
+
+test('[3] a hub restored from an older backup heals from its replicas: nothing acknowledged is missing', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup, again] = paths(folder, 'hub', 'backup', 'again')
+    const [laptop, phone, reader] = paths(folder, 'laptop', 'phone', 'reader')
+    const acked = new Set<string>()
+    await withRunning({ data }, async (hub) => {
+      await withReplica(laptop, hub, (replica) => write(replica, acked, 'laptop before', 5))
+      await withReplica(phone, hub, (replica) => write(replica, acked, 'phone before', 5))
+      await withReplica(laptop, hub, async (replica) => {
+        // The backup is made while commits come in.
+        const writing = write(replica, acked, 'laptop meanwhile', 10)
+        await rejoinJson(['backup', '--data', data, '--out', backup])
+        await writing
+      })
+      await withReplica(phone, hub, (replica) => write(replica, acked, 'phone after', 5))
+      await withReplica(reader, hub, settled)
+    })
+    const restored = await rejoin(['restore', backup, '--data', again])
+    expect(restored).toMatchObject({ code: 0, stderr: '' })
+    expect(restored.stdout).toMatch(/again: 1 namespace, .* restored from the backup of 20\d\d-/)
+    expect(restored.stdout).toMatch(/^support: sound; /m)
+    // The log was told that it may have lost its end: its seqs go on far behind any that was given.
+    expect((await headOf(again)) - (await headOf(backup))).toBeGreaterThan(1_000)
+
+    await withRunning({ data: again, retention: { commits: 1 } }, async (hub) => {
+      // Before those come back who have seen more, others have written more than was lost, and none of it is retained.
+      const [tablet] = paths(folder, 'tablet')
+      await withReplica(tablet, hub, (replica) => write(replica, acked, 'tablet', 40))
+      await hub.checkpoint('support')
+      // The first to come has only ever read, and so nothing of its own by which it would be known.
+      for (const replica of [reader, tablet]) await withReplica(replica, hub, settled)
+      expect(await phrasesOf(tablet)).toEqual(expect.arrayContaining([...acked]))
+      for (const replica of [laptop, phone, laptop, reader, tablet]) await withReplica(replica, hub, settled)
+      const digests = new Set<string>()
+      for (const replica of [laptop, phone, reader, tablet]) {
+        expect(await phrasesOf(replica)).toEqual(expect.arrayContaining([...acked]))
+        digests.add(await digestOf(replica))
+      }
+      const verified = await hub.verify('support')
+      expect(verified.faults).toEqual([])
+      expect([...digests]).toEqual([verified.digest])
+    })
+  })
+})
+
+test('a backup of a running hub and of a stopped one are alike, and verify', async () => {
+  await withFolder(async (folder) => {
+    const [data, running, stopped] = paths(folder, 'hub', 'running', 'stopped')
+    await withHub(data, async (url) => {
+      await withReplica(path.join(folder, 'laptop'), { url }, (replica) => write(replica, new Set(), 'x', 5))
+      // Both in processes of their own.
+      const made = await rejoinInShell(['backup', '--data', data, '--out', running])
+      expect(made).toMatchObject({ code: 0, stderr: '' })
+      expect(made.stdout).toMatch(/running: 1 namespace, .*, made by the running hub\nverified: sound\n$/)
+      expect(await rejoin(['verify', '--data', data])).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/STORE_LOCKED/) as string,
+      })
+    })
+    const made = await rejoin(['backup', '--data', data, '--out', stopped])
+    expect(made.stdout).toMatch(/of the folder, which no hub has open\nverified: sound\n$/)
+    const reports = []
+    for (const folder of [data, running, stopped])
+      reports.push(await rejoinJson(['verify', '--data', folder]))
+    expect(reports[1]).toEqual(reports[0])
+    expect(reports[2]).toEqual(reports[0])
+    const served = await rejoin(['hub', '--data', running, '--port', '0'])
+    expect(served).toMatchObject({ code: 1, stderr: expect.stringMatching(/is a backup/) as string })
+  })
+})
+
+test('[13] a damaged namespace is copied as it is, and named; restored, it is closed until it is repaired', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup, again, laptop] = paths(folder, 'hub', 'backup', 'again', 'laptop')
+    await withRunning({ data }, (hub) =>
+      withReplica(laptop, hub, (replica) => write(replica, new Set(), 'x', 5)),
+    )
+    await flipValue(data, hubKey('record', 'support', 4))
+    const made = await rejoin(['backup', '--data', data, '--out', backup])
+    expect(made.code).toBe(1)
+    expect(made.stdout).toMatch(/^support: DAMAGED, copied as it is\nverified: FAULTS/m)
+    const restored = await rejoin(['restore', backup, '--data', again])
+    expect(restored.code).toBe(1)
+    expect(restored.stdout).toMatch(/^support: CLOSED FOR WRITING, to be repaired: .*0+4 /m)
+    expect(await rejoin(['repair', '--data', again, '--discard'])).toMatchObject({ code: 0 })
+    await withRunning({ data: again }, (hub) => withReplica(laptop, hub, settled))
+    expect(await rejoinJson(['verify', '--data', again])).toMatchObject([
+      { digest: await digestOf(laptop), faults: [] },
+    ])
+  })
+})
+
+test('a backup and a restored hub go into new folders only', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup, full] = paths(folder, 'hub', 'backup', 'full')
+    await withRunning({ data }, async (hub) => {
+      await mkdir(full)
+      await writeFile(path.join(full, 'mine'), '')
+      expect(await rejoin(['backup', '--data', data, '--out', full])).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/not empty.*INPUT_INVALID/) as string,
+      })
+      await expect(hub.backup(full)).rejects.toMatchObject({ code: 'INPUT_INVALID' })
+      await hub.backup(backup)
+    })
+    for (const place of [data, full])
+      expect(await rejoin(['restore', backup, '--data', place])).toMatchObject({ code: 1 })
+    expect(await readdir(full)).toEqual(['mine'])
+    expect(await rejoin(['restore', full, '--data', path.join(folder, 'new')])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/FOLDER_FOREIGN/) as string,
+    })
+    expect((await readdir(folder)).sort()).toEqual(['backup', 'full', 'hub'])
+  })
+})
+
+test('a hub that asks who they are asks so again when it is restored', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup, again, laptop] = paths(folder, 'hub', 'backup', 'again', 'laptop')
+    const scope = ['--name', 'laptop', '--scope', 'write:support']
+    const { key } = await rejoinJson<{ key: string }>(['keys', 'add', '--data', data, ...scope])
+    await withRunning({ data }, (hub) => hub.backup(backup).then(() => {}))
+    await rejoinJson(['restore', backup, '--data', again])
+    await withRunning({ data: again }, async (hub) => {
+      const client = await openClient({ data: laptop, hub: hub.url })
+      const replica = await client.open(intents, 'support', { live: false })
+      await expect(replica.syncOnce()).rejects.toMatchObject({ code: 'UNAUTHENTICATED' })
+      await client.close()
+      const signedIn = await openClient({ data: laptop, hub: hub.url, token: () => key })
+      await (await signedIn.open(intents, 'support', { live: false })).syncOnce()
+      await signedIn.close()
+    })
+  })
+})
+
+test('only the owner of the folder can ask the hub, also where its path is too long for a socket', async () => {
+  await withFolder(async (folder) => {
+    for (const data of [path.join(folder, 'hub'), path.join(folder, 'd'.repeat(60), 'e'.repeat(60), 'hub')]) {
+      await withRunning({ data }, async () => {
+        const run = path.join(data, 'rejoin.run')
+        expect((await stat(run)).mode & 0o777).toBe(0o700)
+        const socket = await readFile(path.join(run, 'at'), 'utf8').catch(() => path.join(run, 'socket'))
+        expect((await stat(path.dirname(socket))).mode & 0o777).toBe(0o700)
+        expect((await stat(socket)).isSocket()).toBe(true)
+        await rejoinJson(['backup', '--data', data, '--out', `${data}-backup`])
+        expect(await ask(socket, 'nonsense')).toMatchObject({ error: { code: 'MESSAGE_MALFORMED' } })
+        expect(await ask(socket, '{"op":"remove"}')).toMatchObject({ error: { code: 'MESSAGE_MALFORMED' } })
+        expect(await ask(socket, 'x'.repeat(100_000))).toMatchObject({ error: { code: 'MESSAGE_TOO_LARGE' } })
+      })
+      expect(await readdir(data)).not.toContain('rejoin.run')
+    }
+    const left = (await readdir(tmpdir())).filter((name) => /^rejoin-[A-Za-z0-9]{6}$/.test(name))
+    for (const name of left) expect(await readdir(path.join(tmpdir(), name))).not.toContain('socket')
+  })
+})
+
+test('a hub that was killed leaves nothing that its next process or a backup stumbles over', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup] = paths(folder, 'hub', 'backup')
+    await withHub(data, async (url, hub) => {
+      await withReplica(path.join(folder, 'laptop'), { url }, (replica) => write(replica, new Set(), 'x', 2))
+      await hub.stop('SIGKILL')
+    })
+    expect(await readdir(data)).toContain('rejoin.run')
+    expect(await rejoin(['backup', '--data', data, '--out', backup])).toMatchObject({ code: 0 })
+    await withRunning({ data }, async (hub) => {
+      expect(await hub.verify('support')).toMatchObject({ commits: 3, faults: [] })
+      expect((await rejoinJson<{ by: string }>(['backup', '--data', data, '--out', `${backup}-2`])).by).toBe(
+        'running hub',
+      )
+    })
+  })
+})
+
+test('a hub makes one backup at a time, and a closing hub ends it; nothing half is left', async () => {
+  await withFolder(async (folder) => {
+    const [data] = paths(folder, 'hub')
+    const hub = await startHub({ data, domains: [intents], port: 0 })
+    await withReplica(path.join(folder, 'laptop'), hub, (replica) => write(replica, new Set(), 'x', 2))
+    const first = hub.backup(path.join(folder, 'first'))
+    await expect(hub.backup(path.join(folder, 'second'))).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+    await first
+    const third = hub.backup(path.join(folder, 'third')).catch((error: unknown) => error)
+    await hub.close()
+    expect(await third).toMatchObject({ code: 'HUB_CLOSING' })
+    await expect(hub.backup(path.join(folder, 'fourth'))).rejects.toMatchObject({ code: 'HUB_CLOSING' })
+    expect((await readdir(folder)).sort()).toEqual(['first', 'hub', 'laptop'])
+  })
+})
+
+async function withRunning(
+  options: Partial<HubOptions> & { data: string },
+  use: (hub: RunningHub) => Promise<void>,
+): Promise<void> {
+  const hub = await startHub({ domains: [intents], port: 0, ...options })
+  try {
+    await use(hub)
+  } finally {
+    await hub.close()
+  }
+}
+
+async function withReplica(
+  data: string,
+  hub: { readonly url: string },
+  use: (replica: Replica<typeof intents>) => Promise<unknown>,
+): Promise<void> {
+  const client = await openClient({ data, hub: hub.url })
+  try {
+    await use(await client.open(intents, 'support'))
+  } finally {
+    await client.close()
+  }
+}
+
+/** One commit after the other, each acknowledged. */
+async function write(
+  replica: Replica<typeof intents>,
+  acked: Set<string>,
+  text: string,
+  count: number,
+): Promise<void> {
+  await within('it has caught up', replica.syncOnce())
+  const row = replica.apply({ type: 'IntentAdded', id: 'a', phrasesByLang: {} })
+  if (row.kind === 'commit') await row.acked
+  for (let i = 0; i < count; i++) {
+    const phrase = `${text} ${i}`
+    const receipt = replica.apply({ type: 'PhraseAdded', intentId: 'a', phrase, lang: 'en' })
+    if (receipt.kind === 'unchanged') throw new Error(`${phrase} is there already`)
+    await within(`${commitName(receipt.id)} is acknowledged`, receipt.acked)
+    acked.add(phrase)
+  }
+  await until('nothing waits', () => replica.status.pending === 0)
+}
+
+async function settled(replica: Replica<typeof intents>): Promise<void> {
+  await within('it has synced', replica.syncOnce())
+  expect(replica.status).toMatchObject({ pending: 0, rejected: 0, lastError: null })
+}
+
+let packs = 0
+
+async function phrasesOf(data: string): Promise<readonly string[]> {
+  const out = `${data}-pack-${++packs}`
+  await rejoinJson(['export', '--data', data, '--namespace', 'support', '--out', out])
+  const pack = await readFile(path.join(out, 'a.json'), 'utf8')
+  return [...pack.matchAll(/"((?:laptop|phone|tablet)[^"]*)"/g)].map(([, phrase]) => phrase ?? '')
+}
+
+async function headOf(data: string): Promise<number> {
+  const [report] = await rejoinJson<{ head: number }[]>(['verify', '--data', data])
+  return report?.head ?? 0
+}
+
+async function digestOf(data: string): Promise<string> {
+  const result = await rejoinJson<{ digest: string }>(['digest', '--data', data, '--namespace', 'support'])
+  return result.digest
+}
+
+/** The last answer to one line. */
+async function ask(socket: string, line: string): Promise<unknown> {
+  const connection = createConnection(socket)
+  connection.write(`${line}\n`)
+  const answers = (await within('it answers', text(connection))).trim().split('\n')
+  return JSON.parse(answers.at(-1) ?? '') as unknown
+}
+
+function paths(folder: string, ...names: readonly string[]): string[] & Record<0 | 1 | 2 | 3, string> {
+  return names.map((name) => path.join(folder, name)) as never
+}

@@ -1,0 +1,331 @@
+// Damaged folders from the command line: `verify` says what is wrong past every fault, `repair` restores what can be restored,
+// drops nothing unasked, and what was lost comes back from replicas.
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { expect, test } from 'vitest'
+import { intents, openClient, startHub, type Replica, type RunningHub } from 'rejoin'
+import { withFolder } from '../support/command.ts'
+import { rejoin, rejoinJson } from '../support/command-here.ts'
+import { until } from '../support/until.ts'
+import { flipValue, hubKey, keysIn, loseValue } from '../support/strike.ts'
+
+test('[13] verify tells every fault of a hub and counts what is sound, also behind the damage', async () => {
+  await withWorld(async ({ hub }) => {
+    expect(await rejoinJson(['verify', '--data', hub])).toMatchObject([
+      { namespace: 'sales', records: 6, faults: [] },
+      { namespace: 'support', records: 6, faults: [] },
+    ])
+    // The newest record alone: `heads` still answers.
+    await flipValue(hub, hubKey('record', 'support', 6))
+    const newest = await rejoin(['verify', '--data', hub])
+    expect(newest.code).toBe(1)
+    expect(newest.stdout).toMatch(/^sales: sound; 6 records/m)
+    expect(newest.stdout).toMatch(
+      /^support: 1 FAULT; 5 records .* digest none\n {2}.*hub!record!support!0+6 /m,
+    )
+
+    await flipValue(hub, hubKey('record', 'sales', 2))
+    await loseValue(hub, hubKey('record', 'sales', 4))
+    const { stdout } = await rejoin(['verify', '--data', hub, '--json'])
+    expect(JSON.parse(stdout)).toMatchObject([
+      {
+        namespace: 'sales',
+        records: 4,
+        commits: 4,
+        digest: null,
+        faults: [
+          { message: expect.stringMatching(/hub!record!sales!0+2 does not match its checksum/) as string },
+          { message: expect.stringMatching(/records after 3 are missing/) as string },
+        ],
+      },
+      { namespace: 'support' },
+    ])
+
+    await flipValue(hub, 'hub!state!support')
+    const stateless = await rejoin(['verify', '--data', hub])
+    expect(stateless.code).toBe(1)
+    expect(stateless.stdout).toMatch(/^support: 1 FAULT; .*\n {2}.*hub!state!support does not match/m)
+  })
+})
+
+test('[13] verify of a hub that is damaged as a whole says so, and what can be said of its namespaces', async () => {
+  await withWorld(async ({ hub }) => {
+    await flipValue(hub, 'hub!store')
+    const { code, stdout } = await rejoin(['verify', '--data', hub])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^the folder as a whole: 1 FAULT\n.*hub!store/)
+    expect(stdout).toMatch(/^support: sound; 6 records/m)
+    const json = JSON.parse((await rejoin(['verify', '--data', hub, '--json'])).stdout) as unknown
+    expect(json).toMatchObject([{ namespace: null }, { namespace: 'sales' }, { namespace: 'support' }])
+    const nowhere = await rejoin(['verify', '--data', path.dirname(hub)])
+    expect(nowhere).toMatchObject({ code: 1, stderr: expect.stringMatching(/FOLDER_FOREIGN/) as string })
+  })
+})
+
+test('[13] verify reads every value of a replica', async () => {
+  await withWorld(async ({ laptop }) => {
+    await offline(laptop, 'waiting')
+    const digest = await digestOf(laptop)
+    expect(await rejoinJson(['verify', '--data', laptop])).toMatchObject([
+      { namespace: 'sales', outbox: 0, faults: [] },
+      { namespace: 'support', outbox: 1, rejected: 0, cursor: { seq: 6 }, digest, faults: [] },
+    ])
+    const [outbox] = await keysIn(laptop, 'replica!outbox!support')
+    await flipValue(laptop, outbox ?? '')
+    const { code, stdout } = await rejoin(['verify', '--data', laptop])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^sales: sound; /m)
+    expect(stdout).toMatch(/^support: 1 FAULT; .* 0 commits waiting .*\n {2}.*replica!outbox!support!/m)
+  })
+})
+
+test('a hub whose checkpoint covers the damage is repaired without losing anything', async () => {
+  await withWorld(async ({ hub, laptop }) => {
+    await rejoinJson(['checkpoint', '--data', hub, '--namespace', 'support'])
+    await flipValue(hub, hubKey('record', 'support', 3))
+    const closed = await rejoin(['verify', '--data', hub])
+    expect(closed.code).toBe(1)
+    const repaired = await rejoin(['repair', '--data', hub])
+    expect(repaired.stderr).toBe('')
+    expect(repaired).toMatchObject({ code: 0 })
+    expect(repaired.stdout).toMatch(/^sales: nothing to repair$/m)
+    expect(repaired.stdout).toMatch(
+      /^support: repaired\n {2}damaged: .*0+3 .*\n {2}drop the records up to 3/m,
+    )
+    const report = await reportOf(hub)
+    expect(report).toMatchObject({ kind: 'hub', isDiscarding: false })
+    expect(await rejoinJson(['verify', '--data', hub])).toMatchObject([{}, { floor: 3, faults: [] }])
+    await converge(hub, [laptop])
+  })
+})
+
+test('[3] a log that ends in damage is cut where that is asked for, and replicas bring the rest back', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    await flipValue(hub, hubKey('record', 'support', 4))
+    const unasked = await rejoin(['repair', '--data', hub, '--json'])
+    expect(unasked.code).toBe(1)
+    const named = JSON.parse(unasked.stdout) as { namespaces: { commits: string[] }[] }
+    expect(named.namespaces[1]).toMatchObject({ namespace: 'support', outcome: 'needs discard' })
+    // The two behind the damage, by name.
+    expect(named.namespaces[1]?.commits).toHaveLength(2)
+    expect(await rejoin(['verify', '--data', hub])).toMatchObject({ code: 1 })
+    expect(await keysIn(hub, hubKey('record', 'support', 5))).toHaveLength(1)
+
+    const asked = await rejoinJson<{ salvage: string }>(['repair', '--data', hub, '--discard'])
+    expect(asked).toMatchObject({ namespaces: [{ outcome: 'whole' }, { outcome: 'repaired' }] })
+    // Seqs that were given are passed: a cursor of what was cut is recognised.
+    expect(await rejoinJson(['verify', ...support(hub)])).toMatchObject([
+      { records: 4, head: expect.toSatisfy((head: number) => head > 1_000) as number },
+    ])
+    const saved = (await readFile(asked.salvage, 'utf8')).trim().split('\n')
+    expect(saved.map((line) => (JSON.parse(line) as { key: string }).key)).toEqual(
+      [4, 5, 6].map((seq) => hubKey('record', 'support', seq)),
+    )
+    expect(await rejoin(['verify', '--data', hub])).toMatchObject({ code: 0 })
+    // Others write more than was lost, and none of it is retained, before those come back who have seen it.
+    const tablet = path.join(path.dirname(hub), 'tablet')
+    await withRunning(hub, async (url, running) => {
+      await withReplicas(tablet, url, async (replica) => {
+        await replica.syncOnce()
+        for (let i = 0; i < 10; i++) await commit(replica, phrase(`tablet ${i}`))
+      })
+      await running.checkpoint('support')
+    })
+    // The one that only ever read has it too, and nothing of its own by which it would be known.
+    await converge(hub, [phone, tablet])
+    const phrases = await exported(phone)
+    for (let i = 0; i < 5; i++) expect(phrases).toContain(`"phrase ${i}"`)
+    for (let i = 0; i < 10; i++) expect(phrases).toContain(`"tablet ${i}"`)
+    await converge(hub, [laptop, phone])
+  })
+})
+
+test('[3] --from heals a repaired hub from a folder at once', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    const before = await digestOf(laptop)
+    await loseValue(hub, hubKey('record', 'support', 5))
+    const repaired = await rejoinJson(['repair', '--data', hub, '--discard', '--from', laptop])
+    expect(repaired).toMatchObject({
+      healed: [
+        { namespace: 'sales', error: null },
+        { namespace: 'support', error: null },
+      ],
+    })
+    expect(await rejoinJson(['verify', '--data', hub, '--namespace', 'support'])).toMatchObject([
+      { digest: before, faults: [] },
+    ])
+    await converge(hub, [phone])
+    expect(await digestOf(phone)).toBe(before)
+  })
+})
+
+test('a hub whose store record is lost is accepted as an older one, and its replicas make it whole', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    const before = await digestOf(laptop)
+    await loseValue(hub, 'hub!store')
+    expect(await rejoin(['repair', '--data', hub])).toMatchObject({ code: 1 })
+    expect(await rejoin(['hub', '--data', hub, '--port', '0'])).toMatchObject({ code: 1 })
+    expect(await rejoin(['repair', '--data', hub, '--discard'])).toMatchObject({ code: 0 })
+    for (const { head } of await rejoinJson<{ head: number }[]>(['verify', '--data', hub]))
+      expect(head).toBeGreaterThan(1_000)
+    await converge(hub, [laptop, phone])
+    expect(await digestOf(phone)).toBe(before)
+  })
+})
+
+test('what cannot be repaired is left as it is, and says what to do', async () => {
+  await withWorld(async ({ hub }) => {
+    await rejoinJson(['rebuild', '--data', hub, '--namespace', 'support'])
+    // The log begins with the rebuild, and what was before it is in the checkpoint alone.
+    for (const key of await keysIn(hub, 'hub!snapshot!support')) await flipValue(hub, key)
+    const keys = await keysIn(hub)
+    const { code, stdout } = await rejoin(['repair', '--data', hub, '--discard'])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^support: CANNOT BE REPAIRED$/m)
+    expect(stdout).toMatch(/now: restore the folder from a backup/)
+    expect(await keysIn(hub)).toEqual(expect.arrayContaining([...keys]))
+  })
+})
+
+test('[4] a replica whose content is damaged fetches it again, and what waits is pushed', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    await offline(laptop, 'offline')
+    const [base] = [
+      ...(await keysIn(laptop, 'replica!snapshot!support')),
+      ...(await keysIn(laptop, 'replica!update!support')),
+    ]
+    await flipValue(laptop, base ?? '')
+    expect(await rejoin(['status', '--data', laptop, '--namespace', 'support'])).toMatchObject({ code: 1 })
+    expect(await rejoin(['repair', '--data', laptop])).toMatchObject({ code: 1 })
+    const repaired = await rejoin(['repair', '--data', laptop, '--discard'])
+    expect(repaired.stdout).toMatch(/^support: repaired$/m)
+    expect(repaired.stdout).toMatch(/now: sync it to fetch the content/)
+    await converge(hub, [laptop, phone, laptop])
+    expect(await exported(phone)).toContain('offline')
+    expect(await digestOf(phone)).toBe(await digestOf(laptop))
+  })
+})
+
+test('[4] a replica whose outbox is damaged names the lost commit, and the later ones can be applied anew', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    await offline(laptop, 'first', 'second', 'third')
+    const waiting = await keysIn(laptop, 'replica!outbox!support')
+    expect(waiting).toHaveLength(3)
+    await flipValue(laptop, waiting[1] ?? '')
+    const repaired = await rejoin(['repair', '--data', laptop, '--discard'])
+    expect(repaired).toMatchObject({ code: 0, stderr: '' })
+    expect(repaired.stdout).toMatch(/give up the commits with the counters \d+,/)
+    const [rejected] = await rejoinJson<{ commit: number }[]>(['rejected', 'list', ...support(laptop)])
+    const counter = `${rejected?.commit}`
+    await rejoinJson(['rejected', 'resubmit', ...support(laptop), '--commit', counter])
+    await converge(hub, [laptop, phone])
+    const content = await exported(phone)
+    expect(content).toContain('first')
+    expect(content).toContain('third')
+    expect(content).not.toContain('second')
+  })
+})
+
+interface World {
+  readonly hub: string
+  readonly laptop: string
+  readonly phone: string
+}
+
+/** A hub with two namespaces of six records each, and two replicas that have all of it. */
+async function withWorld(use: (world: World) => Promise<void>): Promise<void> {
+  await withFolder(async (folder) => {
+    const [hub, laptop, phone] = ['hub', 'laptop', 'phone'].map((name) => path.join(folder, name))
+    if (hub === undefined || laptop === undefined || phone === undefined) throw new Error('three folders')
+    await withRunning(hub, async (url) => {
+      await withReplicas(laptop, url, async (replica) => {
+        await commit(replica, { type: 'IntentAdded', id: 'a', phrasesByLang: {} })
+        for (let i = 0; i < 5; i++) await commit(replica, phrase(`phrase ${i}`))
+        // Acknowledged, and back in the tail.
+        await until('nothing waits', () => replica.status.pending === 0)
+      })
+      await withReplicas(phone, url, (replica) => replica.syncOnce())
+    })
+    await use({ hub, laptop, phone })
+  })
+}
+
+/** Each syncs with the hub in turn, and in the end everybody reads the same, the hub too. */
+async function converge(hub: string, replicas: readonly string[]): Promise<void> {
+  await withRunning(hub, async (url) => {
+    for (const data of [...replicas, ...replicas])
+      await withReplicas(data, url, async (replica) => {
+        await replica.syncOnce()
+        expect(replica.status).toMatchObject({ pending: 0, lastError: null })
+      })
+  })
+  const [report] = await rejoinJson<{ digest: string; faults: unknown[] }[]>(['verify', ...support(hub)])
+  expect(report?.faults).toEqual([])
+  for (const data of replicas) expect(await digestOf(data)).toBe(report?.digest)
+}
+
+async function withRunning(
+  data: string,
+  use: (url: string, hub: RunningHub) => Promise<void>,
+): Promise<void> {
+  const hub = await startHub({ data, domains: [intents], port: 0, retention: { commits: 1 } })
+  try {
+    await use(hub.url, hub)
+  } finally {
+    await hub.close()
+  }
+}
+
+/** One after the other: of `sales`, then of `support`. */
+async function withReplicas(
+  data: string,
+  hub: string,
+  use: (replica: Replica<typeof intents>) => Promise<unknown>,
+): Promise<void> {
+  const client = await openClient({ data, hub })
+  try {
+    for (const namespace of ['sales', 'support']) await use(await client.open(intents, namespace))
+  } finally {
+    await client.close()
+  }
+}
+
+async function commit(
+  replica: Replica<typeof intents>,
+  op: Parameters<typeof replica.apply>[0],
+): Promise<void> {
+  await replica.apply(op).acked
+}
+
+/** Commits without a hub. */
+async function offline(data: string, ...texts: readonly string[]): Promise<void> {
+  const client = await openClient({ data })
+  const replica = await client.open(intents, 'support')
+  for (const text of texts) await replica.apply(phrase(text)).saved
+  await client.close()
+}
+
+function support(data: string): string[] {
+  return ['--data', data, '--namespace', 'support']
+}
+
+async function digestOf(data: string): Promise<string> {
+  return (await rejoinJson<{ digest: string }>(['digest', ...support(data)])).digest
+}
+
+async function exported(data: string): Promise<string> {
+  const out = path.join(path.dirname(data), `pack-of-${path.basename(data)}`)
+  await rejoinJson(['export', ...support(data), '--out', out])
+  const files = await readdir(out)
+  return (await Promise.all(files.map((file) => readFile(path.join(out, file), 'utf8')))).join('\n')
+}
+
+async function reportOf(data: string): Promise<unknown> {
+  const names = await readdir(path.dirname(data))
+  const name = names.find((each) => /^hub\.repair-.*\.json$/.test(each)) ?? ''
+  return JSON.parse(await readFile(path.join(path.dirname(data), name), 'utf8')) as unknown
+}
+
+function phrase(text: string) {
+  return { type: 'PhraseAdded', intentId: 'a', phrase: text, lang: 'en' } as const
+}
