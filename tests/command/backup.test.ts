@@ -1,12 +1,16 @@
 // Backups of a hub, running or not, and hubs restored from them: nothing that was acknowledged is missing once replicas have synced.
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { cp, mkdir, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
-import { expect, test } from 'vitest'
-import { commitName } from '@rejoin/core'
+import { expect, test, vi } from 'vitest'
+import { commitName, SyncError } from '@rejoin/core'
 import { intents, openClient, startHub, type HubOptions, type Replica, type RunningHub } from 'rejoin'
+import { backUpAndVerify } from '../../packages/rejoin/src/wiring/backing-up.ts'
+import { restoreBackup } from '../../packages/rejoin/src/wiring/restoring.ts'
 import { rejoin as rejoinInShell, withFolder, withHub } from '../support/command.ts'
 import { rejoin, rejoinJson } from '../support/command-here.ts'
 import { flipValue, hubKey } from '../support/strike.ts'
@@ -151,9 +155,7 @@ test('only the owner of the folder can ask the hub, also where its path is too l
   await withFolder(async (folder) => {
     for (const data of [path.join(folder, 'hub'), path.join(folder, 'd'.repeat(60), 'e'.repeat(60), 'hub')]) {
       await withRunning({ data }, async () => {
-        const run = path.join(data, 'rejoin.run')
-        expect((await stat(run)).mode & 0o777).toBe(0o700)
-        const socket = await readFile(path.join(run, 'at'), 'utf8').catch(() => path.join(run, 'socket'))
+        const socket = await socketOf(data)
         expect((await stat(path.dirname(socket))).mode & 0o777).toBe(0o700)
         expect((await stat(socket)).isSocket()).toBe(true)
         await rejoinJson(['backup', '--data', data, '--out', `${data}-backup`])
@@ -161,12 +163,45 @@ test('only the owner of the folder can ask the hub, also where its path is too l
         expect(await ask(socket, '{"op":"remove"}')).toMatchObject({ error: { code: 'MESSAGE_MALFORMED' } })
         expect(await ask(socket, 'x'.repeat(100_000))).toMatchObject({ error: { code: 'MESSAGE_TOO_LARGE' } })
       })
-      expect(await readdir(data)).not.toContain('rejoin.run')
+      expect(existsSync(path.dirname(await socketOf(data)))).toBe(false)
     }
-    const left = (await readdir(tmpdir())).filter((name) => /^rejoin-[A-Za-z0-9]{6}$/.test(name))
-    for (const name of left) expect(await readdir(path.join(tmpdir(), name))).not.toContain('socket')
   })
 })
+
+test('what a copied folder says of sockets is not believed: nothing is removed that is not its own, and its own hub is asked', async () => {
+  await withFolder(async (folder) => {
+    const deep = path.join(folder, 'd'.repeat(60), 'e'.repeat(60))
+    const [data, copy, other] = [path.join(deep, 'hub'), path.join(deep, 'copy'), path.join(folder, 'other')]
+    await mkdir(other)
+    await writeFile(path.join(other, 'kept'), 'kept')
+    await withRunning({ data }, async () => {
+      await cp(data, copy, { recursive: true, filter: (from) => !from.includes('rejoin.lease') })
+      await mkdir(path.join(copy, 'rejoin.run'), { recursive: true })
+      await writeFile(path.join(copy, 'rejoin.run', 'at'), path.join(other, 'socket'))
+      const ofCopy = await rejoinJson<{ by: string }>(['backup', '--data', copy, '--out', `${data}-1`])
+      expect(ofCopy.by).not.toBe('running hub')
+      await withRunning({ data: copy }, async () => {
+        for (const each of [data, copy])
+          expect(await rejoinJson(['backup', '--data', each, '--out', `${each}-backup`])).toMatchObject({
+            by: 'running hub',
+          })
+      })
+      expect(existsSync(await socketOf(data))).toBe(true)
+    })
+    expect(await readdir(other)).toEqual(['kept'])
+  })
+})
+
+/** As the commands find it: beside the data, or, where that is too long a name, among the temporary files. */
+async function socketOf(data: string): Promise<string> {
+  const near = path.join(await realpath(data), 'rejoin.run', 'socket')
+  if (near.length <= 100) return near
+  const name = createHash('sha256')
+    .update(path.dirname(path.dirname(near)))
+    .digest('hex')
+    .slice(0, 16)
+  return path.join(tmpdir(), `rejoin-${name}`, 'socket')
+}
 
 test('a hub that was killed leaves nothing that its next process or a backup stumbles over', async () => {
   await withFolder(async (folder) => {
@@ -199,6 +234,96 @@ test('a hub makes one backup at a time, and a closing hub ends it; nothing half 
     expect(await third).toMatchObject({ code: 'HUB_CLOSING' })
     await expect(hub.backup(path.join(folder, 'fourth'))).rejects.toMatchObject({ code: 'HUB_CLOSING' })
     expect((await readdir(folder)).sort()).toEqual(['first', 'hub', 'laptop'])
+  })
+})
+
+test('a backup that was stopped while it was verified is not left, nor one that is stopped at any other time', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup, again] = paths(folder, 'hub', 'backup', 'again')
+    await withRunning({ data }, async (hub) => {
+      await withReplica(path.join(folder, 'laptop'), hub, (replica) => write(replica, new Set(), 'x', 2))
+      const stopping = new AbortController()
+      const verify = () => {
+        stopping.abort(new SyncError('INTERRUPTED', 'stopped'))
+        return new Promise<never>(() => {})
+      }
+      await expect(backUpAndVerify(data, backup, { signal: stopping.signal }, verify)).rejects.toMatchObject({
+        code: 'INTERRUPTED',
+      })
+      expect((await readdir(folder)).sort()).toEqual(['hub', 'laptop'])
+      await hub.backup(backup)
+    })
+    const stopping = new AbortController()
+    const restoring = restoreBackup(backup, again, {
+      signal: stopping.signal,
+      onProgress: () => setImmediate(() => stopping.abort(new SyncError('INTERRUPTED', 'stopped'))),
+    })
+    await expect(restoring).rejects.toMatchObject({ code: 'INTERRUPTED' })
+    expect((await readdir(folder)).sort()).toEqual(['backup', 'hub', 'laptop'])
+  })
+})
+
+test('Ctrl-C ends backup and restore with INTERRUPTED, and what it says fits them', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup] = paths(folder, 'hub', 'backup')
+    await withRunning({ data }, async (hub) => {
+      await withReplica(path.join(folder, 'laptop'), hub, (replica) => write(replica, new Set(), 'x', 2))
+      await hub.backup(backup)
+    })
+    for (const args of [
+      ['backup', '--data', data, '--out', path.join(folder, 'out')],
+      ['restore', backup, '--data', path.join(folder, 'out')],
+    ]) {
+      const ended = rejoin(args)
+      for (const hear of process.listeners('SIGINT')) hear('SIGINT')
+      const { code, stderr } = await ended
+      expect(code).toBe(1)
+      expect(stderr).toMatch(/^rejoin: interrupted; no .* is left: run it again \[INTERRUPTED\]\n$/)
+      expect((await readdir(folder)).sort()).toEqual(['backup', 'hub', 'laptop'])
+    }
+  })
+})
+
+test('Ctrl-C ends a command at once that listens for nothing by itself', async () => {
+  await withFolder(async (folder) => {
+    const [data] = paths(folder, 'hub')
+    await withRunning({ data }, async () => {})
+    const exit = vi.spyOn(process, 'exit').mockImplementation((() => {}) as never)
+    try {
+      const ended = rejoin(['verify', '--data', data])
+      for (const hear of process.listeners('SIGINT')) hear('SIGINT')
+      expect(exit.mock.calls).toEqual([[1]])
+      expect((await ended).stderr).toMatch(
+        /^rejoin: interrupted; it was not done: run it again \[INTERRUPTED\]$/m,
+      )
+    } finally {
+      exit.mockRestore()
+    }
+    expect(process.listeners('SIGINT')).toEqual([])
+  })
+})
+
+test('a place for a backup where none can be is refused, and says why', async () => {
+  await withFolder(async (folder) => {
+    const [data] = paths(folder, 'hub')
+    await withRunning({ data }, async () => {})
+    const places = { inside: path.join(data, 'deep', 'backup'), itself: data, nowhere: '/proc/x' }
+    for (const isRunning of [false, true]) {
+      const refusals = async () => {
+        for (const place of [places.inside, places.itself])
+          expect(await rejoin(['backup', '--data', data, '--out', place])).toMatchObject({
+            code: 1,
+            stderr: expect.stringMatching(/is inside .*hub, .*elsewhere \[INPUT_INVALID\]/) as string,
+          })
+        expect(await rejoin(['backup', '--data', data, '--out', places.nowhere])).toMatchObject({
+          code: 1,
+          stderr: expect.stringMatching(
+            /\/proc\/x cannot be made .*may be written to \[INPUT_INVALID\]/,
+          ) as string,
+        })
+      }
+      await (isRunning ? withRunning({ data }, refusals) : refusals())
+    }
   })
 })
 

@@ -71,7 +71,7 @@ test('a hub that was killed says so when it starts again, and has what it acknow
       .stderr()
       .split('\n')
       .filter((line) => line.includes('was not closed in order'))
-    expect(note).toMatch(/"level":30.*nothing that it had answered is missing/)
+    expect(note).toMatch(/"level":30.*by itself that loses nothing of what was answered/)
     expect(again.stderr()).toMatch(/^[^{]*was not closed in order/m)
     await again.stop('SIGINT')
     expect(await rejoinJson(['log', '--data', data])).toHaveLength(1)

@@ -7,7 +7,7 @@ import { intents, openClient, startHub, type Replica, type RunningHub } from 're
 import { withFolder } from '../support/command.ts'
 import { rejoin, rejoinJson } from '../support/command-here.ts'
 import { until } from '../support/until.ts'
-import { flipValue, hubKey, keysIn, loseValue } from '../support/strike.ts'
+import { flipValue, hubKey, keysIn, loseValue, replaceValue } from '../support/strike.ts'
 
 test('[13] verify tells every fault of a hub and counts what is sound, also behind the damage', async () => {
   await withWorld(async ({ hub }) => {
@@ -175,15 +175,135 @@ test('a hub whose store record is lost is accepted as an older one, and its repl
 
 test('what cannot be repaired is left as it is, and says what to do', async () => {
   await withWorld(async ({ hub }) => {
-    await rejoinJson(['rebuild', '--data', hub, '--namespace', 'support'])
-    // The log begins with the rebuild, and what was before it is in the checkpoint alone.
-    for (const key of await keysIn(hub, 'hub!snapshot!support')) await flipValue(hub, key)
+    await rejoinJson(['checkpoint', '--data', hub, '--namespace', 'support'])
+    // Whatever there was, and nothing that says up to where.
+    for (const prefix of ['record', 'marks', 'snapshot', 'state'])
+      for (const key of await keysIn(hub, `hub!${prefix}!support`))
+        await (prefix === 'record' ? loseValue : flipValue)(hub, key)
     const keys = await keysIn(hub)
     const { code, stdout } = await rejoin(['repair', '--data', hub, '--discard'])
     expect(code).toBe(1)
     expect(stdout).toMatch(/^support: CANNOT BE REPAIRED$/m)
     expect(stdout).toMatch(/now: restore the folder from a backup/)
     expect(await keysIn(hub)).toEqual(expect.arrayContaining([...keys]))
+  })
+})
+
+test('[3] a trimmed log that has lost its checkpoint is not taken back to one before it: it begins anew where that is asked for, and replicas bring all of it back', async () => {
+  for (const manner of ['by itself', 'from a folder'] as const) {
+    await withWorld(async ({ hub, laptop, phone }) => {
+      await trimBetween(hub, laptop)
+      const before = await digestOf(laptop)
+      const snapshots = await keysIn(hub, 'hub!snapshot!support')
+      expect(snapshots).toHaveLength(2)
+      await flipValue(hub, snapshots[1] ?? '')
+      // So that it is met, and the folder closed for writing, before.
+      await rejoin(['verify', '--data', hub])
+      const [content, keys] = [await contentOf(hub), await keysOfSupport(hub)]
+      const unasked = await rejoin(['repair', '--data', hub, '--namespace', 'support'])
+      expect(unasked.code).toBe(1)
+      expect(unasked.stdout).toMatch(/^support: NOT REPAIRED.*[^]*would begin its log anew/m)
+      expect(unasked.stdout).toMatch(/now: restore a backup; or repair with --discard: .*--from FOLDER$/m)
+      expect(unasked.stdout).not.toMatch(/what was taken out|go back/)
+      expect(await contentOf(hub)).toEqual(content)
+
+      const from = manner === 'by itself' ? [] : ['--from', laptop]
+      const asked = await rejoinJson<{ salvage: string }>(['repair', '--data', hub, '--discard', ...from])
+      expect(asked).toMatchObject({ namespaces: [{ outcome: 'whole' }, { outcome: 'repaired' }] })
+      const saved = (await readFile(asked.salvage, 'utf8')).trim().split('\n')
+      expect(saved.map((line) => (JSON.parse(line) as { key: string }).key).toSorted()).toEqual(keys)
+      const [report] = await rejoinJson<{ head: number; digest: string }[]>(['verify', ...support(hub)])
+      expect(report?.head).toBeGreaterThan(1_000)
+      expect(report?.digest === before).toBe(manner === 'from a folder')
+      await converge(hub, [laptop, phone])
+      expect(await digestOf(phone)).toBe(before)
+    })
+  }
+})
+
+test('[3] a rebuilt log that has lost its checkpoint begins anew in its epoch, and replicas of it bring it back', async () => {
+  for (const manner of ['by itself', 'from a folder'] as const) {
+    await withWorld(async ({ hub, laptop, phone }) => {
+      await rejoinJson(['rebuild', '--data', hub, '--namespace', 'support'])
+      await converge(hub, [laptop, phone])
+      const before = await digestOf(laptop)
+      // The log begins with the rebuild, and what was before it is in the checkpoint alone.
+      for (const key of await keysIn(hub, 'hub!snapshot!support')) await flipValue(hub, key)
+      const from = manner === 'by itself' ? [] : ['--from', laptop]
+      const repaired = await rejoin(['repair', '--data', hub, '--discard', ...from])
+      expect(repaired).toMatchObject({ code: 0 })
+      await converge(hub, [laptop, phone])
+      expect(await digestOf(phone)).toBe(before)
+    })
+  }
+})
+
+test('a plan that would end in a log that does not open is never carried out', async () => {
+  await withWorld(async ({ hub }) => {
+    await rejoinJson(['checkpoint', '--data', hub, '--namespace', 'support'])
+    // Whole as a value, and no checkpoint: only reading it shows that.
+    const [marks] = await keysIn(hub, 'hub!marks!support')
+    await replaceValue(hub, marks ?? '', new Uint8Array([1, 2, 3]))
+    await flipValue(hub, hubKey('record', 'support', 3))
+    await rejoin(['verify', '--data', hub])
+    const before = await contentOf(hub)
+    const { code, stdout } = await rejoin(['repair', '--data', hub, '--discard'])
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^support: CANNOT BE REPAIRED$/m)
+    expect(await contentOf(hub)).toEqual(before)
+  })
+})
+
+test('[3] a log that has lost its first record begins anew, and replicas bring all of it back', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    const before = await digestOf(laptop)
+    await flipValue(hub, hubKey('record', 'support', 1))
+    const unasked = await rejoin(['repair', '--data', hub])
+    expect(unasked.code).toBe(1)
+    expect(unasked.stdout).toMatch(/would begin its log anew.*5 records that can be read/)
+    const asked = await rejoinJson<{ salvage: string }>(['repair', '--data', hub, '--discard'])
+    expect(asked).toMatchObject({ namespaces: [{ outcome: 'whole' }, { outcome: 'repaired' }] })
+    const saved = (await readFile(asked.salvage, 'utf8')).trim().split('\n')
+    expect(saved.map((line) => (JSON.parse(line) as { key: string }).key)).toEqual(
+      [1, 2, 3, 4, 5, 6].map((seq) => hubKey('record', 'support', seq)),
+    )
+    expect(await rejoinJson(['verify', ...support(hub)])).toMatchObject([
+      { records: 1, commits: 0, head: expect.toSatisfy((head: number) => head > 1_000) as number },
+    ])
+    // Somebody new is the first to come, and what it writes is trimmed before those come who have seen the rest.
+    const tablet = path.join(path.dirname(hub), 'tablet')
+    await withRunning(hub, async (url, running) => {
+      await withReplicas(tablet, url, async (replica) => {
+        await replica.syncOnce()
+        await commit(replica, { type: 'IntentAdded', id: 'b', phrasesByLang: {} })
+        await commit(replica, { type: 'IntentAdded', id: 'c', phrasesByLang: {} })
+      })
+      await running.checkpoint('support')
+    })
+    await converge(hub, [phone, tablet, laptop])
+    const content = await exported(tablet)
+    for (let i = 0; i < 5; i++) expect(content).toContain(`"phrase ${i}"`)
+    expect(await digestOf(laptop)).not.toBe(before)
+  })
+})
+
+test('[3] --from heals a log that has lost its only record', async () => {
+  await withFolder(async (folder) => {
+    const [hub, laptop] = [path.join(folder, 'hub'), path.join(folder, 'laptop')]
+    await withRunning(hub, (url) =>
+      withReplicas(laptop, url, async (replica) => {
+        await commit(replica, { type: 'IntentAdded', id: 'a', phrasesByLang: {} })
+        await until('nothing waits', () => replica.status.pending === 0)
+      }),
+    )
+    await flipValue(hub, hubKey('record', 'support', 1))
+    const alone = await rejoin(['repair', '--data', hub, '--discard'])
+    expect(alone.stdout).toMatch(/CANNOT BE REPAIRED[^]*now: .*--from FOLDER/)
+    expect(await rejoin(['repair', '--data', hub, '--discard', '--from', laptop])).toMatchObject({ code: 0 })
+    expect(await rejoinJson(['verify', ...support(hub)])).toMatchObject([
+      { digest: await digestOf(laptop), faults: [] },
+    ])
+    await converge(hub, [laptop])
   })
 })
 
@@ -207,23 +327,26 @@ test('[4] a replica whose content is damaged fetches it again, and what waits is
 })
 
 test('[4] a replica whose outbox is damaged names the lost commit, and the later ones can be applied anew', async () => {
-  await withWorld(async ({ hub, laptop, phone }) => {
-    await offline(laptop, 'first', 'second', 'third')
-    const waiting = await keysIn(laptop, 'replica!outbox!support')
-    expect(waiting).toHaveLength(3)
-    await flipValue(laptop, waiting[1] ?? '')
-    const repaired = await rejoin(['repair', '--data', laptop, '--discard'])
-    expect(repaired).toMatchObject({ code: 0, stderr: '' })
-    expect(repaired.stdout).toMatch(/give up the commits with the counters \d+,/)
-    const [rejected] = await rejoinJson<{ commit: number }[]>(['rejected', 'list', ...support(laptop)])
-    const counter = `${rejected?.commit}`
-    await rejoinJson(['rejected', 'resubmit', ...support(laptop), '--commit', counter])
-    await converge(hub, [laptop, phone])
-    const content = await exported(phone)
-    expect(content).toContain('first')
-    expect(content).toContain('third')
-    expect(content).not.toContain('second')
-  })
+  for (const strike of [flipValue, loseValue]) {
+    await withWorld(async ({ hub, laptop, phone }) => {
+      await offline(laptop, 'first', 'second', 'third')
+      const waiting = await keysIn(laptop, 'replica!outbox!support')
+      expect(waiting).toHaveLength(3)
+      await strike(laptop, waiting[1] ?? '')
+      const repaired = await rejoin(['repair', '--data', laptop, '--discard'])
+      expect(repaired).toMatchObject({ code: 0, stderr: '' })
+      expect(repaired.stdout).not.toMatch(/drop the acknowledged content/)
+      expect(repaired.stdout).toMatch(/give up the commits with the counters \d+,/)
+      const [rejected] = await rejoinJson<{ commit: number }[]>(['rejected', 'list', ...support(laptop)])
+      const counter = `${rejected?.commit}`
+      await rejoinJson(['rejected', 'resubmit', ...support(laptop), '--commit', counter])
+      await converge(hub, [laptop, phone])
+      const content = await exported(phone)
+      expect(content).toContain('first')
+      expect(content).toContain('third')
+      expect(content).not.toContain('second')
+    })
+  }
 })
 
 interface World {
@@ -248,6 +371,29 @@ async function withWorld(use: (world: World) => Promise<void>): Promise<void> {
     })
     await use({ hub, laptop, phone })
   })
+}
+
+/** Two checkpoints, and a log that was trimmed past the first. */
+async function trimBetween(hub: string, laptop: string): Promise<void> {
+  await rejoinJson(['checkpoint', '--data', hub, '--namespace', 'support'])
+  await withRunning(hub, (url) =>
+    withReplicas(laptop, url, async (replica) => {
+      for (let i = 5; i < 10; i++) await commit(replica, phrase(`phrase ${i}`))
+      await until('nothing waits', () => replica.status.pending === 0)
+    }),
+  )
+  const again = ['--namespace', 'support', '--retention-commits', '2']
+  await rejoinJson(['checkpoint', '--data', hub, ...again])
+}
+
+/** Of records and checkpoints, whole or not. */
+async function keysOfSupport(hub: string): Promise<readonly string[]> {
+  return (await keysIn(hub)).filter((key) => /^hub!(marks|record|snapshot)!support!/.test(key))
+}
+
+/** Of a hub that its database keeps: but for what a closing and an opening change. */
+async function contentOf(hub: string): Promise<readonly string[]> {
+  return (await keysIn(hub)).filter((key) => !key.startsWith('hub!damage'))
 }
 
 /** Each syncs with the hub in turn, and in the end everybody reads the same, the hub too. */

@@ -12,15 +12,19 @@ import { Seeded } from '../support/seeded.ts'
 import { addCounts, countsText, noCounts, type FaultCounts } from './counts.ts'
 import { faultKinds } from './kinds.ts'
 
+const usage = `usage: npm run soak -- [--minutes 10] [--seed N] [--only ${Object.keys(faultKinds).join('|')}]`
+
 process.exitCode = await main()
 
 async function main(): Promise<number> {
   const asked = readArgs()
+  if (asked === 'help') {
+    console.log(usage)
+    return 0
+  }
   if (typeof asked === 'string') {
     console.error(asked)
-    console.error(
-      `usage: npm run soak -- [--minutes 10] [--seed N] [--only ${Object.keys(faultKinds).join('|')}]`,
-    )
+    console.error(usage)
     return 2
   }
   const over = overAfter(asked.minutes)
@@ -107,12 +111,18 @@ interface Asked {
   readonly only: string | null
 }
 
-/** @returns what was asked, or what is wrong with it. */
+/** @returns what was asked, `help`, or what is wrong with it. */
 function readArgs(): Asked | string {
   try {
     const { values } = parseArgs({
-      options: { minutes: { type: 'string' }, seed: { type: 'string' }, only: { type: 'string' } },
+      options: {
+        minutes: { type: 'string' },
+        seed: { type: 'string' },
+        only: { type: 'string' },
+        help: { type: 'boolean', short: 'h' },
+      },
     })
+    if (values.help === true) return 'help'
     const minutes = Number(values.minutes ?? 10)
     const seed = values.seed === undefined ? randomInt(2 ** 31) : Number(values.seed)
     if (!(minutes > 0)) return '--minutes is a number above 0'

@@ -1,6 +1,7 @@
 /** Damages single values of a folder that nobody has open, past every check. */
 import path from 'node:path'
 import { Level } from 'level'
+import { seal } from '../../packages/persistence-level/src/sealed-value.ts'
 
 export async function keysIn(folder: string, prefix = ''): Promise<readonly string[]> {
   return await inDatabase(folder, (database) => database.keys({ gte: prefix, lt: `${prefix}~` }).all())
@@ -18,6 +19,11 @@ export async function flipValue(folder: string, key: string): Promise<void> {
 
 export async function loseValue(folder: string, key: string): Promise<void> {
   await inDatabase(folder, (database) => database.del(key))
+}
+
+/** With a value that is whole and says something else. */
+export async function replaceValue(folder: string, key: string, body: Uint8Array): Promise<void> {
+  await inDatabase(folder, (database) => database.put(key, seal(key, body)))
 }
 
 /** A hub's key of a record, or a part of a checkpoint. */

@@ -109,6 +109,7 @@ export {
 } from './ports/channel.ts'
 export { randomUint32, randomUnit, type Clock } from './ports/clock.ts'
 export {
+  mayPlainReturn,
   type PlainDown,
   type PlainHubChannel,
   type PlainRequest,
@@ -133,6 +134,7 @@ export {
   type PresenceState,
   type RebuiltDocument,
   type RegisterChange,
+  type StateBounds,
 } from './ports/crdt.ts'
 export {
   type AppendResult,

@@ -102,6 +102,9 @@ export const limits = {
    * reader a search among those at the same place (`HAZARDS.md` E1).
    */
   plainClientsMax: 256,
+  /** Runs of items, and ranges of deleted ones, that it may name, known ones too: what they take in memory while they are read. */
+  plainRunsMax: 100_000,
+  plainDeleteRangesMax: 500_000,
   /** Milliseconds that a commit's HLC may lie ahead of the hub's clock. A clock wrong by a day still works. */
   hlcAheadMsMax: 2 * 24 * 60 * 60 * 1000,
   /** Commits that stay available as a tail. */

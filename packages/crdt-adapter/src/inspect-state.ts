@@ -3,14 +3,14 @@
  * ones among them, and none waits for itself. What lies outside of it only the log can tell: at which clock each client
  * stands, and whether origins and deleted ids that are not in it are known.
  */
-import { type InspectedSection, type InspectedState } from '@rejoin/core'
+import { type InspectedSection, type InspectedState, type StateBounds } from '@rejoin/core'
 import { disallowed } from './inspect.ts'
 import { checkPlaceable } from './placing.ts'
 import { readStateUpdate, type Section } from './update-reader.ts'
 
 /** @throws SyncError UPDATE_MALFORMED, UPDATE_DISALLOWED or UPDATE_UNKNOWN_ITEM */
-export function inspectState(update: Uint8Array): InspectedState {
-  const state = readStateUpdate(update)
+export function inspectState(update: Uint8Array, bounds: StateBounds = {}): InspectedState {
+  const state = readStateUpdate(update, { entriesMax: Infinity, deleteRangesMax: Infinity, ...bounds })
   const { sections, deleted } = state
   const inspected = sections.map(inspectSection)
   const starts = new Map(sections.map(({ client, clock }) => [client, clock]))

@@ -50,6 +50,8 @@ export interface StateUpdate {
 export interface UpdateBounds {
   readonly entriesMax: number
   readonly deleteRangesMax: number
+  /** Runs of items, whatever they hold; no bound where absent. */
+  readonly runsMax?: number
 }
 
 const CLIENT_MAX = 2 ** 32 - 1
@@ -85,11 +87,13 @@ export function readStateUpdate(
   const sections: Section[] = []
   let previous = CLIENT_MAX + 1
   let entriesLeft = bounds.entriesMax
+  let runsLeft = bounds.runsMax ?? Infinity
   for (let left = reader.count(SECTION_BYTES_MIN); left > 0; left--) {
-    const section = readSection(reader, previous, entriesLeft)
+    const section = readSection(reader, previous, entriesLeft, runsLeft)
     sections.push(section)
     previous = section.client
     entriesLeft -= section.length
+    runsLeft -= section.runs.length
   }
   const deletedAt = reader.at
   const deleted = readDeleteSet(reader, bounds.deleteRangesMax)
@@ -97,10 +101,11 @@ export function readStateUpdate(
   return { sections, deleted, deletedAt }
 }
 
-function readSection(reader: ByteReader, clientBelow: number, entriesMax: number): Section {
+function readSection(reader: ByteReader, clientBelow: number, entriesMax: number, runsMax: number): Section {
   const at = reader.at
   const structs = reader.count(STRUCT_BYTES_MIN)
   if (structs === 0) throw reader.disallowed('a client section is empty', at)
+  if (structs > runsMax) throw reader.disallowed('the update holds too many runs of items', at)
   const client = readClient(reader, clientBelow)
   const start = reader.uint()
   const runs: Run[] = []

@@ -19,7 +19,7 @@ export function refusalOf(error: SyncError, counter: Counter | null): Refused {
     type: 'Refused',
     counter,
     code: error.code,
-    message: error.message.slice(0, messageCharsMax),
+    message: toldOf(error),
     path: error.path?.slice(0, pathCharsMax) ?? null,
     retryable: error.retryable,
     retryAfterMs: error.retryable ? limits.reconnectMsMin : null,
@@ -30,9 +30,15 @@ export function closingOf(error: SyncError, clock: Clock): Closing {
   return {
     type: 'Closing',
     code: error.code,
-    message: error.message.slice(0, messageCharsMax),
+    message: toldOf(error),
     retryAfterMs: error.retryable ? retryAfterMs(clock) : null,
   }
+}
+
+/** Whoever reads it has a store, too, and must not take the hub's for it. */
+function toldOf({ code, message }: SyncError): string {
+  const whose = code === 'STORE_CORRUPT' ? 'the hub is damaged, and this replica is not: ' : ''
+  return `${whose}${message}`.slice(0, messageCharsMax)
 }
 
 /** Faults of a channel and not of its room: only the channel is closed, and the peer may come back at once. */

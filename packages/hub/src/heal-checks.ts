@@ -47,7 +47,7 @@ export function checkHeal(
   checkDomain(candidate, marks)
   if (update.length === 0) return { sections: [], entries: [], deleted: [] }
   const state = updates.inspectState(update)
-  checkClients(candidate, state)
+  checkClients(candidate, state, marks)
   const isMoved = state.sections.some(({ inserted }) => inserted.clock !== clockOf(marks, inserted))
   if (isMoved) return 'moved'
   checkKnown(state, marks)
@@ -71,7 +71,7 @@ function checkDomain({ namespace, domain, domainVersion }: HealCandidate, marks:
   if (newest > domain.version) throw domainTooNew(domain, newest, 'this hub')
 }
 
-function checkClients({ wanted }: HealCandidate, { sections }: InspectedState): void {
+function checkClients({ wanted }: HealCandidate, { sections }: InspectedState, marks: Marks | null): void {
   if (sections.length > limits.healClientsMax) {
     throw new SyncError(
       'UPDATE_DISALLOWED',
@@ -81,9 +81,15 @@ function checkClients({ wanted }: HealCandidate, { sections }: InspectedState): 
   for (const { inserted } of sections) {
     const { client } = inserted
     // A rebuilt document begins with items of that one, and nobody adds any.
-    if (client >= CLIENT_ID_MIN || (wanted === 'all' && client === REBUILD_CLIENT_ID)) continue
+    const isBeginning = wanted === 'all' || lacksBeginning(marks)
+    if (client >= CLIENT_ID_MIN || (isBeginning && client === REBUILD_CLIENT_ID)) continue
     throw new SyncError('UPDATE_DISALLOWED', `it holds items of client id ${client}, which is reserved`)
   }
+}
+
+/** The log has lost what its document began with, and nobody has brought that back. */
+function lacksBeginning(marks: Marks | null): boolean {
+  return marks?.lost[0]?.after === 0 && marks.client(REBUILD_CLIENT_ID) === null
 }
 
 /** No missing dependency can ever enter: what it does not hold itself the document does. */

@@ -31,6 +31,9 @@ export interface OfflineParts {
   readonly heavy?: HeavyWork
 }
 
+/** What of a stored replica is looked at. */
+export type HealingReplica = Pick<StoredReplica, 'identity' | 'cursor' | 'base' | 'outbox' | 'notes'>
+
 export type HealedNamespace =
   /** The log holds all that the replica had acknowledged, `at` a seq: brought back now, or there before. */
   | { readonly kind: 'healed'; readonly at: Seq; readonly why: string }
@@ -47,7 +50,7 @@ export async function healNamespace(
   { store, updates, clock, heavy = inlineWork(updates) }: OfflineParts,
   namespace: Namespace,
   domain: AnyDomain,
-  stored: StoredReplica,
+  stored: HealingReplica,
 ): Promise<HealedNamespace> {
   const parts: HealParts = { store, updates, heavy, clock }
   for (let tries = 1; tries <= limits.rebuildTriesMax; tries++) {
@@ -64,7 +67,7 @@ async function plan(
   { store, updates, heavy }: HealParts,
   namespace: Namespace,
   domain: AnyDomain,
-  { identity, cursor, base, outbox, notes }: StoredReplica,
+  { identity, cursor, base, outbox, notes }: HealingReplica,
 ): Promise<GivenHistory | null> {
   const { replica, domainVersion } = identity
   const own = outbox.find(({ id }) => id.replica === replica)

@@ -80,7 +80,7 @@ export function countDocuments(updates: CrdtUpdates, counts: HubCounts): CrdtUpd
   }
   return {
     inspect: (update) => updates.inspect(update),
-    inspectState: (update) => updates.inspectState(update),
+    inspectState: (update, bounds) => updates.inspectState(update, bounds),
     stateVector: (clocks) => updates.stateVector(clocks),
     readStateVector: (stateVector) => updates.readStateVector(stateVector),
     trim: (update, clocks, deleted) => updates.trim(update, clocks, deleted),

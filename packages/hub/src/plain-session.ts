@@ -1,69 +1,70 @@
 /**
- * One plain Yjs client in a room: asks which document it holds, gives it what it lacks, then takes its updates and gives it
- * those of others. Nothing is taken of a document that does not show this epoch's filler, so bytes of two epochs never mix;
- * its answer to our `SyncStep1` tells, and holds all that it said before. Whatever goes wrong ends this channel alone.
+ * One plain Yjs client in a room: takes its updates through the same admission as everybody's, and answers what it asks.
+ * Nothing is taken of a document that does not show this epoch's filler, so bytes of two epochs never mix; its answer to our
+ * `SyncStep1` tells, and holds all that it said before. Whatever goes wrong ends this channel alone.
  */
 import {
   checkNamespace,
   limits,
-  signInEnd,
+  mayPlainReturn,
   SyncError,
   unreachable,
   type Ack,
   type AnyDomain,
-  type ClientClocks,
-  type Cursor,
   type Epoch,
-  type PlainDown,
+  type InspectedState,
   type PlainHubChannel,
   type PlainRequest,
+  type PlainUp,
   type Refused,
+  type StateBounds,
 } from '@rejoin/core'
-import { internal, tooSlow } from './answers.ts'
-import { updatesOf } from './document.ts'
-import { mayNotRead } from './greeting.ts'
+import { internal } from './answers.ts'
 import { type HubLog } from './log-event.ts'
-import { type Marks } from './marks.ts'
 import { type Landing, type Member } from './member.ts'
-import { type HubCounts } from './metrics.ts'
 import { admitPlain, type PlainCandidate } from './plain-admission.ts'
 import { createNamespace } from './plain-creation.ts'
-import { learnDeletions, readDocument, type PlainDocumentParts } from './plain-document.ts'
-import { checkEpoch, epochChanged, epochFiller, withoutFiller } from './plain-epoch.ts'
+import { learnDeletions } from './plain-document.ts'
+import { withoutFiller } from './plain-epoch.ts'
+import { PlainFeed, type PlainFeedParts } from './plain-feed.ts'
 import { plainReplicaOf } from './plain-identity.ts'
+import { PlainOutlet } from './plain-outlet.ts'
 import { type Principal } from './principal.ts'
 import { type Room } from './room.ts'
-import { RoomReader, type RoomReaderParts } from './room-reader.ts'
 import { Turns, within } from './waiting.ts'
 
-export interface PlainSessionParts extends RoomReaderParts, PlainDocumentParts {
-  readonly counts: HubCounts
+export interface PlainSessionParts extends PlainFeedParts {
   readonly log: HubLog
   readonly domains: ReadonlyMap<string, AnyDomain>
   readonly room: (namespace: string) => Room
 }
 
-/** What goes on where it is not allowed: the client may still read. */
-const FORBIDDEN = 'FORBIDDEN'
+interface Entered {
+  readonly room: Room
+  readonly outlet: PlainOutlet
+  readonly feed: PlainFeed
+}
+
+const updateBounds: StateBounds = {
+  runsMax: limits.plainRunsMax,
+  deleteRangesMax: limits.plainDeleteRangesMax,
+}
 
 export class PlainSession implements Member {
   readonly #channel: PlainHubChannel
   readonly #request: PlainRequest
   readonly #principal: Principal
   readonly #parts: PlainSessionParts
-  #room: Room | null = null
-  #stage: 'catchingUp' | 'live' | 'ended' = 'catchingUp'
-  /** How far the client's document is, once it has received what was sent. */
-  #sent: Cursor | null = null
-  /** The epoch whose filler it was given, or has shown. */
-  #epoch: Epoch | null = null
-  /** Requests sent before it had the filler: their answers do not show it, and are followed by one that does. */
-  #askedBefore = 0
+  #entered: Entered | null = null
+  #hasAsked = false
+  /** Its document has shown the filler. */
   #isProved = false
-  #unansweredBytes = 0
   #unanswered = 0
-  #isWarned = false
-  #catching: Promise<void> = Promise.resolve()
+  #unansweredBytes = 0
+  /** Why the hub takes nothing more. */
+  #warning: SyncError | null = null
+  #hasEnded = false
+  /** Woken when an update is answered or the session ends. */
   readonly #turns = new Turns()
 
   constructor(
@@ -83,17 +84,19 @@ export class PlainSession implements Member {
     void this.#channel.closed.then(() => this.#end())
     let release = (): void => {}
     try {
-      const room = await this.#enter()
-      release = room.deletions.hold()
-      await this.#serve(room)
-      await this.#turns.until(() => this.#stage === 'ended' || this.#unanswered === 0)
-      this.#channel.close()
+      const entered = this.#enter()
+      release = entered.room.deletions.hold()
+      await entered.room.opened()
+      await this.#serve(entered)
+      await this.#turns.until(() => this.#hasEnded || this.#unanswered === 0)
+      if (this.#warning === null) this.#channel.close()
+      else this.close(this.#warning)
     } catch (error) {
       this.dismiss(internal(error, 'the session failed'))
     } finally {
       this.#end()
       release()
-      this.#room?.leave(this)
+      this.#entered?.room.leave(this)
     }
   }
 
@@ -102,54 +105,39 @@ export class PlainSession implements Member {
     if (this.#unanswered === 0) this.#unansweredBytes = 0
     this.#turns.wake()
     if (answer.type === 'Ack') return
-    const { code, message } = answer
     // It stays in its document all the same: whoever may only read goes on reading.
-    if (code === FORBIDDEN) this.#deny(`${code}: ${message}`)
-    else this.dismiss(new SyncError(code, message))
+    if (answer.code === 'FORBIDDEN') this.#entered?.outlet.deny(answer)
+    else this.dismiss(new SyncError(answer.code, answer.message))
   }
 
-  deliver({ prev, cursor, commits, own }: Landing): void {
-    if (this.#stage !== 'live') return
-    const isNext = prev === (this.#sent?.seq ?? 0) && this.#epoch === cursor.epoch
-    if (!isNext || this.#channel.backlogBytes > limits.backlogBytesMax) return this.#fallBehind()
-    const names = own.get(this)
-    for (const { replica, counter, update } of commits) {
-      if (names?.has(`${replica}:${counter}`) === true || update === null || update.length === 0) continue
-      if (!this.#send({ type: 'Update', update })) return
-    }
-    this.#sent = cursor
+  deliver(landing: Landing): void {
+    this.#entered?.feed.deliver(landing, this)
   }
 
   deliverAwareness(update: Uint8Array): void {
-    if (this.#stage === 'ended' || this.#channel.backlogBytes > limits.frameBytesMax) return
-    this.#send({ type: 'Awareness', update })
+    this.#entered?.outlet.sendPresence(update)
   }
 
   look(): void {
-    const head = this.#room?.head ?? null
-    if (this.#stage === 'live' && (head?.seq !== this.#sent?.seq || head?.tag !== this.#sent?.tag))
-      this.#fallBehind()
+    this.#entered?.feed.look()
   }
 
   dismiss(error: SyncError): void {
-    if (this.#stage === 'ended') return
+    if (this.#hasEnded) return
     const { log, counts } = this.#parts
-    const { code, message } = error
-    log({
-      level: 'info',
-      namespace: this.#room?.namespace ?? null,
-      message: `plain session closed: ${message}`,
-      error,
-    })
-    counts.refused(code)
-    if (!error.retryable || code === 'EPOCH_CHANGED' || code === 'CLIENT_TAKEN')
-      this.#deny(`${code}: ${message}`)
+    const namespace = this.#entered?.room.namespace ?? null
+    log({ level: 'info', namespace, message: `plain session closed: ${error.message}`, error })
+    counts.refused(error.code)
+    if (!mayPlainReturn(error.code)) {
+      const reason = `${error.code}: ${error.message}`
+      this.#channel.send({ type: 'PermissionDenied', reason })
+    }
     this.close(error)
   }
 
   /** The hub is closing: nothing more is taken, what is under way is logged. */
-  warn(): void {
-    this.#isWarned = true
+  warn(error: SyncError): void {
+    this.#warning = error
   }
 
   close({ code, message }: SyncError): void {
@@ -158,203 +146,124 @@ export class PlainSession implements Member {
   }
 
   /** @throws SyncError why it may not enter. */
-  async #enter(): Promise<Room> {
+  #enter(): Entered {
     const namespace = checkNamespace(this.#request.namespace)
-    this.#checkReadable(namespace)
+    const failed = (error: SyncError): void => this.dismiss(error)
+    const { clock } = this.#parts
+    const outlet = new PlainOutlet({
+      channel: this.#channel,
+      namespace,
+      principal: this.#principal,
+      clock,
+      failed,
+    })
+    outlet.checkReadable()
     const room = this.#parts.room(namespace)
     room.join(this)
-    this.#room = room
-    await room.opened()
-    return room
+    this.#entered = { room, outlet, feed: new PlainFeed(room, outlet, this.#parts, failed) }
+    return this.#entered
   }
 
-  async #serve(room: Room): Promise<void> {
-    const { clock } = this.#parts
+  /** Takes messages until the client says nothing more. */
+  async #serve(entered: Entered): Promise<void> {
+    const { outlet } = entered
     for (let isFirst = true; ; isFirst = false) {
-      await this.#turns.until(
-        () => this.#stage === 'ended' || this.#unansweredBytes <= limits.pushUnansweredBytesMax,
-      )
-      if (this.#channel.backlogBytes > limits.backlogBytesMax) await this.#ready(limits.backlogBytesMax)
-      const next = this.#channel.receive()
-      const message = isFirst ? await within(clock, limits.answerMsMax, next) : await next
-      if (message === 'late')
-        throw new SyncError('TIMED_OUT', `no SyncStep1 came within ${limits.answerMsMax} ms`)
-      if (message === null || this.#isWarned || this.#hasEnded()) return
-      this.#checkReadable(room.namespace)
-      switch (message.type) {
-        case 'SyncStep1':
-          await this.#give(room, message.stateVector)
-          break
-        case 'SyncStep2':
-          await this.#take(room, message.update, true)
-          break
-        case 'Update':
-          await this.#take(room, message.update, false)
-          break
-        case 'Awareness':
-          // What a provider echoes of others may be too large, and is no news; who only reads is shown to nobody.
-          if (message.update.length > limits.awarenessBytesMax) break
-          if (this.#principal.canWrite(room.namespace))
-            room.presence.show(this, this.#principal.id, message.update)
-          break
-        case 'QueryAwareness':
-          for (const update of room.presence.othersThan(this)) this.deliverAwareness(update)
-          break
-        default:
-          unreachable(message)
-      }
+      await this.#turns.until(() => this.#hasEnded || this.#unansweredBytes <= limits.pushUnansweredBytesMax)
+      if (outlet.isBehind) await outlet.ready(limits.backlogBytesMax)
+      const message = await this.#next(isFirst)
+      if (message === null || this.#warning !== null || this.#hasEnded) return
+      outlet.checkReadable()
+      await this.#hear(entered, message)
     }
   }
 
-  /** Answers `SyncStep1`, and asks for what the client has in turn. */
-  async #give(room: Room, stateVector: Uint8Array): Promise<void> {
-    const clocks = this.#parts.updates.readStateVector(stateVector)
-    // Whoever comes right after the document was made anew is not to be judged by what this room knew before.
-    await room.look()
-    await room.opened()
-    const isFirst = this.#sent === null && this.#epoch === null
-    if (room.marks === null) {
-      this.#checkVector(room, clocks, null)
-      this.#send({ type: 'SyncStep2', update: await this.#parts.heavy.diff([], stateVector) })
-    } else {
-      const { bytes, marks } = await readDocument(this.#parts, room)
-      this.#checkVector(room, clocks, marks)
-      const update = await this.#parts.heavy.diff(bytes, stateVector)
-      await this.#ready(limits.tailBytesMax)
-      if (this.#epoch === null) this.#mark(marks.epoch)
-      if (marks.epoch !== this.#epoch) throw epochChanged(room.namespace)
-      this.#parts.counts.snapshots++
-      this.#send({ type: 'SyncStep2', update })
-      if (this.#sent === null || marks.head.seq > this.#sent.seq) this.#sent = marks.head
+  /** @throws SyncError TIMED_OUT */
+  async #next(isFirst: boolean): Promise<PlainUp | null> {
+    const next = this.#channel.receive()
+    if (!isFirst) return await next
+    const first = await within(this.#parts.clock, limits.answerMsMax, next)
+    if (first !== 'late') return first
+    throw new SyncError('TIMED_OUT', `no SyncStep1 came within ${limits.answerMsMax} ms`)
+  }
+
+  async #hear(entered: Entered, message: PlainUp): Promise<void> {
+    const { room, feed } = entered
+    switch (message.type) {
+      case 'SyncStep1': {
+        const isFirst = !this.#hasAsked
+        this.#hasAsked = true
+        await feed.answer(message.stateVector)
+        if (isFirst) this.#showOthers(room)
+        break
+      }
+      case 'SyncStep2':
+        return await this.#take(entered, message.update, true)
+      case 'Update':
+        return await this.#take(entered, message.update, false)
+      case 'Awareness':
+        // What a provider echoes of others may be too large, and is no news; who only reads is shown to nobody.
+        if (message.update.length > limits.awarenessBytesMax) break
+        if (this.#principal.canWrite(room.namespace))
+          room.presence.show(this, this.#principal.id, message.update)
+        break
+      case 'QueryAwareness':
+        this.#showOthers(room)
+        break
+      default:
+        unreachable(message)
     }
-    if (this.#hasEnded()) return
-    this.#stage = 'catchingUp'
-    await this.#catchUp(room)
-    if (!isFirst || this.#hasEnded()) return
-    this.#ask(room)
+  }
+
+  #showOthers(room: Room): void {
     for (const update of room.presence.othersThan(this)) this.deliverAwareness(update)
   }
 
-  /** @throws SyncError EPOCH_CHANGED or UPDATE_DISALLOWED */
-  #checkVector({ namespace }: Room, clocks: ClientClocks, marks: Marks | null): void {
-    if (clocks.size > (marks?.clocks.size ?? 0) + limits.healClientsMax)
-      throw new SyncError('UPDATE_DISALLOWED', `a state vector names ${clocks.size} client ids`)
-    checkEpoch(namespace, clocks, marks)
-  }
-
-  /** From here on its document shows of which epoch it is. */
-  #mark(epoch: Epoch): void {
-    const { client, length } = epochFiller(epoch)
-    this.#epoch = epoch
-    this.#send({ type: 'Update', update: this.#parts.updates.filler(client, length) })
-  }
-
-  #ask({ marks }: Room): void {
-    const clocks = new Map(marks?.clocks)
-    if (this.#epoch === null) this.#askedBefore++
-    else {
-      const { client, length } = epochFiller(this.#epoch)
-      clocks.set(client, length)
-    }
-    this.#send({ type: 'SyncStep1', stateVector: this.#parts.updates.stateVector(clocks) })
-  }
-
-  /** One at a time: where it is behind while it asks anew, both would send the same. */
-  #catchUp(room: Room): Promise<void> {
-    const before = this.#catching
-    this.#catching = before.catch(() => {}).then(() => this.#catchUpNow(room))
-    return this.#catching
-  }
-
-  /** Up to the head, page by page. */
-  async #catchUpNow(room: Room): Promise<void> {
-    const reader = new RoomReader(room, this.#parts)
-    try {
-      for (;;) {
-        await room.opened()
-        const { head } = room
-        if (this.#hasEnded()) return
-        if (head === null) break
-        if (this.#epoch === null) {
-          this.#mark(head.epoch)
-          this.#ask(room)
-        }
-        const seq = this.#sent?.seq ?? 0
-        if (seq > head.seq) {
-          await reader.reach(seq)
-          continue
-        }
-        if (this.#epoch !== head.epoch) throw epochChanged(room.namespace)
-        if (seq === head.seq) break
-        await this.#sendPage(room, reader)
-      }
-      this.#stage = 'live'
-    } finally {
-      reader.end()
-    }
-  }
-
-  async #sendPage(room: Room, reader: RoomReader): Promise<void> {
-    await this.#ready(limits.tailBytesMax)
-    const page = await reader.page(this.#sent)
-    if (page.kind === 'gap')
-      throw new SyncError('CHANNEL_CLOSED', `${room.namespace}: too much was missed; connect again`)
-    this.#parts.counts.tails++
-    for (const { record, seq, tag } of page.entries) {
-      if (record.kind === 'rebuild' || record.epoch !== this.#epoch) throw epochChanged(room.namespace)
-      for (const update of updatesOf(record)) this.#send({ type: 'Update', update })
-      this.#sent = { epoch: record.epoch, seq, tag }
-    }
-  }
-
-  async #take(room: Room, update: Uint8Array, isReply: boolean): Promise<void> {
+  /** @param isReply whether it answers our `SyncStep1`. */
+  async #take(entered: Entered, update: Uint8Array, isReply: boolean): Promise<void> {
+    const { room, feed } = entered
     await room.opened()
     const { marks } = room
     // What it says before it has shown what it holds comes again with that.
     if (!isReply && !this.#isProved && marks !== null) return
-    const said = this.#parts.updates.inspectState(update)
-    if (isReply && this.#askedBefore > 0) {
-      this.#askedBefore--
-      if (marks !== null) return
-    }
+    const said = this.#parts.updates.inspectState(update, updateBounds)
+    if (isReply && feed.takeUnmarkedAnswer() && marks !== null) return
     const { state, isMarked } = withoutFiller(room.namespace, said, marks)
-    const isNothing = state.sections.length === 0 && state.deleted.length === 0
-    if (marks === null) {
-      if (!isNothing) await this.#create(room, { ...this.#candidateOf(room, update, state), epoch: null })
-      return
-    }
-    if (isReply && !this.#isProved) {
+    if (isReply && !this.#isProved && marks !== null) {
       if (!isMarked) throw unmarked()
       this.#isProved = true
     }
-    if (isNothing) return
-    if (!this.#principal.canWrite(room.namespace)) return this.#denyWriting(room, state, isReply)
+    if (state.sections.length === 0 && state.deleted.length === 0) return
+    if (!this.#principal.canWrite(room.namespace)) return this.#denyWriting(entered, state, isReply)
+    const epoch = marks?.epoch ?? null
+    const candidate = { ...this.#candidateOf(room, epoch, update, state), isMarked }
+    if (marks === null) return await this.#create(entered, candidate)
     if (state.deleted.length > 0) await learnDeletions(this.#parts, room)
-    if (this.#hasEnded()) return
+    if (this.#hasEnded) return
     this.#unanswered++
     this.#unansweredBytes += update.length
-    room.push(this, [{ ...this.#candidateOf(room, update, state), isMarked }])
+    room.push(this, [candidate])
   }
 
   /** Told of its edits, not of what it only tells again. */
-  #denyWriting(room: Room, { sections }: PlainCandidate['state'], isReply: boolean): void {
+  #denyWriting({ room, outlet }: Entered, { sections }: InspectedState, isReply: boolean): void {
     const isNew = sections.some(({ inserted }) => room.marks?.knows(inserted) !== true)
     if (isReply && !isNew) return
-    this.#parts.counts.refused(FORBIDDEN)
-    this.#deny(`${FORBIDDEN}: ${this.#principal.name} may not write to ${room.namespace}; ask for that scope`)
+    const { namespace } = room
+    const message = `${this.#principal.name} may not write to ${namespace}; ask for that scope`
+    this.#parts.counts.refused('FORBIDDEN')
+    outlet.deny({ code: 'FORBIDDEN', message })
   }
 
   /** A document needs an epoch before its first bytes are taken; so its log begins with a record that holds none. */
-  async #create(room: Room, candidate: PlainCandidate): Promise<void> {
+  async #create({ room, feed }: Entered, candidate: PlainCandidate): Promise<void> {
     const { store, updates, clock } = this.#parts
-    if (!this.#principal.canWrite(room.namespace)) return this.#denyWriting(room, candidate.state, false)
     const admission = admitPlain(candidate, null, updates, clock.now())
     if (admission.kind === 'refused') throw admission.error
     await createNamespace({ store, clock }, room, candidate.domain.name)
-    await this.#catchUp(room)
+    await feed.catchUp()
   }
 
-  #candidateOf(room: Room, update: Uint8Array, state: PlainCandidate['state']): PlainCandidate {
+  #candidateOf(room: Room, epoch: Epoch | null, update: Uint8Array, state: InspectedState): PlainCandidate {
     const domain = this.#domainOf(room)
     return {
       namespace: room.namespace,
@@ -362,7 +271,7 @@ export class PlainSession implements Member {
       domain,
       domainVersion: this.#request.domainVersion ?? domain.version,
       replica: plainReplicaOf(this.#principal),
-      epoch: this.#epoch,
+      epoch,
       update,
       state,
       isMarked: false,
@@ -382,59 +291,9 @@ export class PlainSession implements Member {
     throw new SyncError('DOMAIN_UNKNOWN', `this hub knows the domains ${known}; ${what}`)
   }
 
-  /** As with any session: one that is merely slow is waited for, one that takes nothing is closed. */
-  async #ready(bytesMax: number): Promise<void> {
-    for (;;) {
-      const backlog = this.#channel.backlogBytes
-      if (this.#hasEnded()) throw new SyncError('CHANNEL_CLOSED', 'the peer has gone')
-      if (backlog < bytesMax) return
-      const result = await within(this.#parts.clock, limits.backlogMsMax, this.#channel.drained())
-      if (result === 'late' && this.#channel.backlogBytes >= backlog) throw tooSlow()
-    }
-  }
-
-  #fallBehind(): void {
-    const room = this.#room
-    if (room === null) return
-    this.#stage = 'catchingUp'
-    const rejoin = async (): Promise<void> => {
-      const drained = await within(this.#parts.clock, limits.backlogMsMax, this.#channel.drained())
-      if (drained === 'late') throw tooSlow()
-      await this.#catchUp(room)
-    }
-    rejoin().catch((error: unknown) => this.dismiss(internal(error, 'the session could not catch up')))
-  }
-
-  /** @throws SyncError FORBIDDEN, or why the sign-in has ended */
-  #checkReadable(namespace: string): void {
-    const ended = signInEnd(this.#principal, this.#parts.clock.now())
-    if (ended !== null) throw ended
-    if (!this.#principal.canRead(namespace)) throw mayNotRead(this.#principal, namespace)
-  }
-
-  /** Asked with every message, as with any session: false where nothing more may be sent. */
-  #send(message: PlainDown): boolean {
-    if (this.#stage === 'ended' || this.#room === null) return false
-    try {
-      this.#checkReadable(this.#room.namespace)
-    } catch (error) {
-      this.dismiss(internal(error, 'the session failed'))
-      return false
-    }
-    this.#channel.send(message)
-    return true
-  }
-
-  #deny(reason: string): void {
-    this.#channel.send({ type: 'PermissionDenied', reason })
-  }
-
-  #hasEnded(): boolean {
-    return this.#stage === 'ended'
-  }
-
   #end(): void {
-    this.#stage = 'ended'
+    this.#hasEnded = true
+    this.#entered?.outlet.end()
     this.#turns.wake()
   }
 }

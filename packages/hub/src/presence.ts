@@ -45,7 +45,8 @@ export class Presence {
   readonly #gone = new Map<ClientId, { readonly clock: number; readonly at: number }>()
   readonly #news = new Map<ClientId, News>()
   #telling = false
-  #watching = false
+  /** Aborted when nobody is left to tell. */
+  #watching: AbortController | null = null
 
   /** `members` are those of the room, now and later. */
   constructor(members: ReadonlySet<Member>, parts: PresenceParts) {
@@ -83,6 +84,7 @@ export class Presence {
   forget(member: Member): void {
     for (const shown of this.#shown.values()) if (shown.member === member) this.#leave(shown)
     this.#owners.delete(member)
+    if (this.#members.size === 0) this.#watching?.abort()
     this.#tell()
   }
 
@@ -178,20 +180,20 @@ export class Presence {
 
   /** Ends what is silent for too long, also where its session lives on. */
   #watch(): void {
-    if (this.#watching || this.#shown.size + this.#gone.size === 0) return
-    this.#watching = true
-    void this.#watchOn()
+    if (this.#watching !== null || this.#shown.size + this.#gone.size === 0) return
+    this.#watching = new AbortController()
+    void this.#watchOn(this.#watching.signal)
   }
 
-  async #watchOn(): Promise<void> {
+  async #watchOn(over: AbortSignal): Promise<void> {
     const { clock } = this.#parts
-    while (this.#members.size > 0 && this.#shown.size + this.#gone.size > 0) {
-      await clock.sleep(limits.heartbeatMs)
+    while (!over.aborted && this.#shown.size + this.#gone.size > 0) {
+      await clock.sleep(limits.heartbeatMs, over)
       const before = clock.now() - SILENT_BEATS_MAX * limits.heartbeatMs
       for (const [client, { at }] of this.#gone) if (at <= before) this.#gone.delete(client)
       for (const shown of this.#shown.values()) if (shown.at <= before) this.#leave(shown)
       this.#tell()
     }
-    this.#watching = false
+    this.#watching = null
   }
 }

@@ -85,7 +85,9 @@ export class Rebuilder {
   }
 
   #isTooEarly(namespace: Namespace): boolean {
-    return this.#parts.clock.now() < (this.#failures.get(namespace)?.retryAt ?? 0)
+    const waitMs = (this.#failures.get(namespace)?.retryAt ?? 0) - this.#parts.clock.now()
+    // A clock that was set back must not put it off for long.
+    return waitMs > 0 && waitMs <= limits.reconnectMsMax
   }
 
   /** @param epoch of the document that was found to be worth it: by now another hub may have done it. */

@@ -156,7 +156,11 @@ export function decodeRecord(bytes: Uint8Array, where: string): DecodedRecord {
 }
 
 export function corrupt(where: string, why: string, cause?: unknown): SyncError {
-  return new SyncError('STORE_CORRUPT', `${where} ${why}; restore it from a backup or a replica`, { cause })
+  return new SyncError(
+    'STORE_CORRUPT',
+    `${where} ${why}; \`rejoin verify\` says what else is damaged, \`rejoin repair\` restores what can be restored`,
+    { cause },
+  )
 }
 
 function encodeBody(record: LogRecord, at: number): Uint8Array {

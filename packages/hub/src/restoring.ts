@@ -11,10 +11,12 @@ import {
   type HubStore,
   type LostRange,
   type Namespace,
+  type Seq,
 } from '@rejoin/core'
 import { lostAfter } from './healing.ts'
+import { Marks } from './marks.ts'
 import { openLog } from './opening.ts'
-import { encodeRecord, type HealRecord } from './record.ts'
+import { decodeRecord, encodeRecord, type HealRecord } from './record.ts'
 import { retrying } from './waiting.ts'
 
 export type MarkedNamespace =
@@ -43,6 +45,27 @@ export async function markRestored(
     }
   }
   return marked
+}
+
+/** Of which epoch and domain a record is, as it says itself. @throws SyncError STORE_CORRUPT, FORMAT_TOO_NEW */
+export function recordPlace(body: Uint8Array, where: string): Pick<HealRecord, 'epoch' | 'domain'> {
+  const { epoch, domain } = decodeRecord(body, where).record
+  return { epoch, domain }
+}
+
+/**
+ * The first record of a log of which everything up to `last` is lost: it says so, and stands at `seq`, behind every cursor
+ * of what was there. Replicas that have it bring it back.
+ */
+export function beginLost(
+  { epoch, domain }: Pick<HealRecord, 'epoch' | 'domain'>,
+  last: Seq,
+  clock: Clock,
+): { readonly seq: Seq; readonly bytes: Uint8Array } {
+  const lost: LostRange = { after: 0, before: lostAfter(last).before }
+  const record: HealRecord = { kind: 'heal', epoch, domain, lost, healed: null }
+  const { bytes } = encodeRecord(Marks.begin(epoch, domain).head.tag, record, clock.now())
+  return { seq: lost.before, bytes }
 }
 
 async function markNamespace(

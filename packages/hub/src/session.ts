@@ -23,7 +23,8 @@ import {
   type TailCommit,
 } from '@rejoin/core'
 import { type Candidate } from './admission.ts'
-import { closingOf, internal, isAboutChannel, refusalOf, tooSlow } from './answers.ts'
+import { closingOf, internal, isAboutChannel, refusalOf } from './answers.ts'
+import { Backlog } from './backlog.ts'
 import { checkDomain, checkHello, mayNotRead, receiveHello, standingOf, warnOfNewer } from './greeting.ts'
 import { catchUp, type CatchUpOutlet } from './catch-up.ts'
 import { healFrom } from './heal-talk.ts'
@@ -34,8 +35,9 @@ import { type HubCounts } from './metrics.ts'
 import { type Principal } from './principal.ts'
 import { type Room } from './room.ts'
 import { RoomReader, type RoomReaderParts } from './room-reader.ts'
+import { UnansweredCommits } from './unanswered-commits.ts'
 import { VersionNews } from './version-news.ts'
-import { Turns, within } from './waiting.ts'
+import { Turns } from './waiting.ts'
 
 export interface SessionParts extends RoomReaderParts {
   readonly counts: HubCounts
@@ -65,9 +67,8 @@ export class Session implements Member {
   /** How far the replica is, once it has received what was sent. */
   #sent: Cursor | null = null
   #isWarned = false
-  #unanswered = 0
-  /** Bytes that had come up when every commit was answered the last time. */
-  #bytesAnswered = 0
+  readonly #unanswered: UnansweredCommits
+  readonly #backlog: Backlog
   /** Woken when a commit is answered or the stage changes. */
   readonly #turns = new Turns()
 
@@ -75,6 +76,8 @@ export class Session implements Member {
     this.#channel = channel
     this.#principal = principal
     this.#parts = parts
+    this.#unanswered = new UnansweredCommits(channel)
+    this.#backlog = new Backlog(channel, parts.clock, () => this.#isEnded)
   }
 
   /** Runs until the channel is closed; never throws. */
@@ -89,7 +92,7 @@ export class Session implements Member {
       const why = await this.#serve(joined)
       // What it pushed is answered; and unless it does not care any more, what it lacks is sent.
       await this.#turns.until(
-        () => this.#isEnded || (this.#unanswered === 0 && (why === 'left' || this.#stage === 'live')),
+        () => this.#isEnded || (this.#unanswered.isNone && (why === 'left' || this.#stage === 'live')),
       )
       this.#channel.close()
     } catch (error) {
@@ -101,8 +104,7 @@ export class Session implements Member {
   }
 
   answer(answer: Ack | Refused): void {
-    this.#unanswered--
-    if (this.#unanswered === 0) this.#bytesAnswered = this.#channel.bill.bytesUp
+    this.#unanswered.answered()
     this.#channel.send(answer)
     this.#turns.wake()
   }
@@ -110,7 +112,7 @@ export class Session implements Member {
   deliver({ prev, cursor, commits, own }: Landing): void {
     // Whoever is not live will find it in the log.
     if (this.#stage !== 'live') return
-    if (prev !== (this.#sent?.seq ?? 0) || this.#isTooSlow()) return this.#fallBehind()
+    if (prev !== (this.#sent?.seq ?? 0) || this.#backlog.isTooLarge) return this.#fallBehind()
     const names = own.get(this)
     const withoutOwn = (commit: TailCommit): TailCommit =>
       names?.has(commitName(commit)) === true ? { ...commit, update: null } : commit
@@ -178,9 +180,9 @@ export class Session implements Member {
   /** Takes messages until the replica says nothing more. */
   async #serve({ room, hello, domain }: Joined): Promise<'ended' | 'left'> {
     for (;;) {
-      await this.#turns.until(() => this.#isEnded || this.#unansweredBytes <= limits.pushUnansweredBytesMax)
+      await this.#turns.until(() => this.#isEnded || this.#unanswered.bytes <= limits.pushUnansweredBytesMax)
       // Whatever it says is answered: a peer that does not read the answers is not heard any further.
-      if (this.#isTooSlow()) await this.#ready(limits.backlogBytesMax)
+      if (this.#backlog.isTooLarge) await this.#backlog.below(limits.backlogBytesMax)
       const message = await this.#channel.receive()
       // Not answered, so it is pushed again wherever the replica goes next.
       if (this.#isWarned || !this.#mayRead()) return 'left'
@@ -219,7 +221,7 @@ export class Session implements Member {
   }
 
   #push(room: Room, { epoch, commits }: Push, whose: Omit<Candidate, 'epoch' | 'commit'>): void {
-    this.#unanswered += commits.length
+    this.#unanswered.came(commits.length)
     room.push(
       this,
       commits.map((commit) => ({ ...whose, epoch, commit })),
@@ -242,7 +244,7 @@ export class Session implements Member {
         return healFrom({ ...joined, channel, principal, send, isNew: why === 'greeting' }, this.#parts, plan)
       },
       outlived: room.marks?.outlived(hello.replica) === true,
-      ready: () => this.#ready(limits.tailBytesMax),
+      ready: () => this.#backlog.below(limits.tailBytesMax),
       send: (message, at) => this.#send(message, at),
       holds: (domainVersion) => versions.tell(domainVersion),
       arrive: (at, told) => {
@@ -257,28 +259,8 @@ export class Session implements Member {
     }
   }
 
-  /** Waits while so much is queued. A peer that takes nothing at all for too long is closed; one that is merely slow is not. */
-  async #ready(bytesMax: number): Promise<void> {
-    for (;;) {
-      const backlog = this.#channel.backlogBytes
-      if (this.#stage === 'ended') throw new SyncError('CHANNEL_CLOSED', 'the peer has gone')
-      if (backlog < bytesMax) return
-      const result = await within(this.#parts.clock, limits.backlogMsMax, this.#channel.drained())
-      if (result === 'late' && this.#channel.backlogBytes >= backlog) throw tooSlow()
-    }
-  }
-
-  /** An upper bound: it falls when everything is answered. */
-  get #unansweredBytes(): number {
-    return this.#unanswered === 0 ? 0 : this.#channel.bill.bytesUp - this.#bytesAnswered
-  }
-
   get #isEnded(): boolean {
     return this.#stage === 'ended'
-  }
-
-  #isTooSlow(): boolean {
-    return this.#channel.backlogBytes > limits.backlogBytesMax
   }
 
   /** Back to catch-up, from what it was last sent. */
@@ -289,8 +271,7 @@ export class Session implements Member {
 
   async #rejoin(): Promise<void> {
     assert(this.#joined !== null, 'only who has joined falls behind')
-    const drained = await within(this.#parts.clock, limits.backlogMsMax, this.#channel.drained())
-    if (drained === 'late') throw tooSlow()
+    await this.#backlog.drained()
     await this.#catchUp(this.#joined, 'behind')
   }
 

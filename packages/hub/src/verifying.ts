@@ -130,9 +130,9 @@ class Walk {
   }
 
   async checkpoint(store: HubStore, updates: CrdtUpdates): Promise<void> {
-    await this.guard(null, async () => {
+    const covered = await this.guard(null, async () => {
       const checkpoint = await readCheckpoint(store, this.#namespace)
-      if (checkpoint === null) return
+      if (checkpoint === null) return 'nothing'
       const { marks } = checkpoint.stored
       this.covered = { seq: checkpoint.seq, marks }
       for (const [replica, { counter }] of marks.parts().replicas) this.#counters.set(replica, counter)
@@ -143,7 +143,10 @@ class Walk {
       const { digest } = checkpoint.stored
       if (digest !== null && digest !== updates.digest([snapshot]))
         this.fault(checkpoint.seq, 'the content of the checkpoint is not the one of its digest')
+      return 'read'
     })
+    // Without its marks nobody knows which commits came before the log.
+    if (covered === null && this.covered === null) this.#isBehindDamage = true
   }
 
   /** One read of the log. The same damaged value, met from several places, is one fault. */

@@ -13,7 +13,7 @@ export function storeError(error: unknown, doing: string, key?: string): SyncErr
 }
 
 const advices: Partial<Record<ErrorCode, string>> = {
-  STORE_CORRUPT: 'keep the files as they are and restore them from a backup',
+  STORE_CORRUPT: 'keep the files as they are; `rejoin repair` says what can be done',
   STORE_FULL: 'free some space; nothing that was acknowledged is lost',
   STORE_UNAVAILABLE: 'what was being written may be there or not; repeat the call, or open the store again',
   STORE_LOCKED: 'one process at a time may have it open, also for reading; stop the other one',

@@ -1,5 +1,5 @@
 /** The door of `@rejoin/persistence-level/node`: data folders with LevelDB on disk. */
-export { openHubFolder, type HubFolder, type HubFolderOptions } from './folder/hub-folder.ts'
+export { openHubFolder, refuseBackup, type HubFolder, type HubFolderOptions } from './folder/hub-folder.ts'
 export { type BackupOptions, type HubBackup } from './folder/hub-backup.ts'
 export { restoreHub, type RestoredHub, type RestoreOptions } from './folder/hub-restore.ts'
 export { examineHubFolder, type ExaminedHubFolder } from './folder/hub-examination.ts'

@@ -63,7 +63,7 @@ export function checksumOf(sealed: Uint8Array): number {
 export function corrupt(key: string, why: string): SyncError {
   return new SyncError(
     'STORE_CORRUPT',
-    `the stored value ${key} ${why}: keep the files as they are, and restore them from a backup`,
+    `the stored value ${key} ${why}: keep what is there as it is; of a data folder \`rejoin verify\` tells all the damage, and \`rejoin repair\` restores what can be restored`,
     { path: key },
   )
 }

@@ -63,6 +63,14 @@ describe('is a copy', () => {
       await run('sh', ['-c', `cp -a '${to}-backup'/. '${from}'/`])
       await rename(from, to)
     },
+    'made while it was open, put back over it file by file': async (from, to) => {
+      const folder = await open(from)
+      await run('cp', ['-a', from, `${to}-backup`])
+      await folder.replica('one').record([{ kind: 'settle', upTo: 1 }])
+      await folder.close()
+      await run('sh', ['-c', `cp -a '${to}-backup'/. '${from}'/`])
+      await rename(from, to)
+    },
   }
   for (const [how, copy] of Object.entries(copies)) {
     test(`one ${how}`, () =>

@@ -212,6 +212,56 @@ describe('a replica', () => {
     })
   })
 
+  test('[4] of whose outbox a value is missing loses that commit alone, and keeps its base', async () => {
+    for (const [lost, rejected] of [
+      [[3], [4]],
+      [[2], [3, 4]],
+      [[2, 3], [4]],
+    ] as const) {
+      await withReplica(async (data) => {
+        for (const counter of lost) await loseOutbox(data, counter)
+        await mend(data, 'support', {
+          kind: 'mend',
+          dropsBase: false,
+          lost: [...lost],
+          rejected: rejected.map(commit),
+        })
+        expect(await load(data, 'support')).toMatchObject({ cursor: { seq: 2 }, base: { length: 3 } })
+      })
+    }
+  })
+
+  test('[4] of whose outbox a value is missing beside a damaged one loses both', async () => {
+    await withReplica(async (data) => {
+      await loseOutbox(data, 3)
+      await inDatabase(data, (database) => flipByte(database, `replica!outbox!support!${text(2)}`, -1))
+      await mend(data, 'support', { kind: 'mend', dropsBase: false, lost: [2, 3], rejected: [commit(4)] })
+      expect(await load(data, 'support')).toMatchObject({ cursor: { seq: 2 }, outbox: [] })
+    })
+  })
+
+  test('[4] of whose outbox a value is missing and one of its base loses both', async () => {
+    await withReplica(async (data) => {
+      await loseOutbox(data, 3)
+      await inDatabase(data, (database) => deleteRaw(database, `replica!update!support!${text(1)}`))
+      await mend(data, 'support', { kind: 'mend', dropsBase: true, lost: [3], rejected: [commit(4)] })
+      expect(await load(data, 'support')).toMatchObject({ cursor: null, outbox: [{ id: { counter: 2 } }] })
+    })
+  })
+
+  test('[4] whose outbox may have lost its last commit names it, and fetches its base again', async () => {
+    await withReplica(async (data) => {
+      await loseOutbox(data, 4)
+      const folder = await examineReplicaFolder(data)
+      const { faults } = await folder.examine('support')
+      await folder.close()
+      expect(faults).toMatchObject([
+        { part: 'whole', message: expect.stringMatching(/the commit 4 may have been among them/) as string },
+      ])
+      await mend(data, 'support', { kind: 'mend', dropsBase: true, lost: [], rejected: [] })
+    })
+  })
+
   test('whose own record is damaged cannot be mended', async () => {
     await withReplica(async (data) => {
       await inDatabase(data, (database) => flipByte(database, 'replica!meta!support', -1))
@@ -272,6 +322,10 @@ async function mend(data: string, namespace: string, expected: Mending): Promise
   await folder.mend(findings, plan, 4_000)
   expect(planReplicaRepair(await folder.examine(namespace))).toEqual({ kind: 'whole' })
   await folder.close()
+}
+
+async function loseOutbox(data: string, counter: number): Promise<void> {
+  await inDatabase(data, (database) => deleteRaw(database, `replica!outbox!support!${text(counter)}`))
 }
 
 async function load(data: string, namespace: string): ReturnType<ReplicaStore['load']> {

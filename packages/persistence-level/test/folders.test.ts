@@ -212,7 +212,8 @@ describe('files damaged under a folder', () => {
       const again = await openReplicaFolder(replica)
       await again.replica('a').record([{ kind: 'settle', upTo: 1 }])
       await again.close()
-      await cutLog(replica)
+      // The mark of the place, which was written at closing, is behind the batch.
+      for (let n = 0; n < 4; n++) await cutLog(replica)
       await expect(openReplicaFolder(replica)).rejects.toMatchObject({
         code: 'STORE_CORRUPT',
         message: expect.stringMatching(/counts 2 batches where 3 were written/) as string,

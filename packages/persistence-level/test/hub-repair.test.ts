@@ -53,7 +53,7 @@ describe('the plan for a namespace', () => {
     }
   })
 
-  test('does without a checkpoint where the log is whole from its beginning, and cannot where it is not', async () => {
+  test('does without a checkpoint where the log is whole from its beginning, and begins anew where it is not', async () => {
     const strike = flip(checkpoint('snapshot', 2))
     const untrimmed = await hubWithLog({ checkpoints: [2], floor: 0 })
     expect(await planOf(untrimmed, strike)).toEqual({
@@ -62,10 +62,31 @@ describe('the plan for a namespace', () => {
       cut: [],
     })
     const trimmed = await hubWithLog({ checkpoints: [2], floor: 1 })
-    expect(await planOf(trimmed, strike)).toMatchObject({
-      kind: 'impossible',
-      why: expect.stringMatching(/no checkpoint/) as string,
-    })
+    expect(await planOf(trimmed, strike)).toEqual({ kind: 'begin', last: 9, cut: [2, 3, 4, 5, 6, 7, 8, 9] })
+  })
+
+  test('goes back to no checkpoint that the log was trimmed past', async () => {
+    const anew = { kind: 'begin', last: 9, cut: [5, 6, 7, 8, 9] }
+    for (const part of ['marks', 'snapshot']) {
+      const trimmed = await hubWithLog({ checkpoints: [2, 6], floor: 4 })
+      expect(await planOf(trimmed, flip(checkpoint(part, 6)))).toEqual(anew)
+      const stateless = await hubWithLog({ checkpoints: [2, 6], floor: 4 })
+      await flip('hub!state!support')(stateless.database)
+      expect(await planOf(stateless, flip(checkpoint(part, 6)), 'even the sum')).toEqual(anew)
+      // Just not past it.
+      const touching = await hubWithLog({ checkpoints: [4, 6], floor: 4 })
+      expect(await planOf(touching, flip(checkpoint(part, 6)))).toMatchObject({
+        kind: 'mend',
+        state: { checkpoint: 4, floor: 4 },
+      })
+    }
+  })
+
+  test('begins a log anew that has lost its beginning and has no checkpoint', async () => {
+    for (const strike of [flip(record(1)), lose(record(1))]) {
+      const bare = await hubWithLog({ checkpoints: [], floor: 0 })
+      expect(await planOf(bare, strike)).toEqual({ kind: 'begin', last: 9, cut: [2, 3, 4, 5, 6, 7, 8, 9] })
+    }
   })
 
   test('makes the state anew of records and checkpoints', async () => {

@@ -44,6 +44,26 @@ describe('a streamed answer', () => {
     expect(made).toEqual([1, 2, 0])
   })
 
+  test('is no fault where its reader leaves while the next part is made', async () => {
+    let wake: () => void = () => {}
+    async function* waiting(): AsyncGenerator<string, void> {
+      yield 'first'
+      await new Promise<void>((resolve) => (wake = resolve))
+      yield 'last'
+    }
+    const before = faults.length
+    const response = await answer(waiting())
+    const reader = response.body!.getReader()
+    await reader.read()
+    void reader.read()
+    await turns()
+    const left = reader.cancel()
+    wake()
+    await left
+    await turns()
+    expect(faults.slice(before)).toEqual([])
+  })
+
   test('[14] lets a reader go that takes nothing', async () => {
     const made: number[] = []
     const clock = new VirtualClock(1)

@@ -16,6 +16,7 @@ import { broughtNothing, sumOf, type Brought } from './brought.ts'
 import { rebuildBase } from './rebuilding.ts'
 import { ResetBuffer } from './reset-buffer.ts'
 import type { SessionParts } from './session-parts.ts'
+import { leavesUntold } from './settlement.ts'
 
 export class CatchUp {
   readonly #parts: SessionParts
@@ -63,6 +64,7 @@ export class CatchUp {
     this.#checkRoom()
     if (this.#reset === null) this.#merge ??= new ResetBuffer()
     this.#gathered?.take(message)
+    this.#parts.tally.snapshotBytes += message.snapshot.length
   }
 
   /** @throws SyncError STORE_…, MESSAGE_TOO_LARGE, or what `Inbound.checkTail` and `Inbound.tail` throw. */
@@ -89,22 +91,40 @@ export class CatchUp {
     reset.take({ type: 'Snapshot', cursor, snapshot: await rebuildBase(this.#parts, reset.rebuild) })
   }
 
-  /** Whether what came to be merged lacks what we have: then it may not be taken. @throws SyncError HISTORY_DIVERGED */
+  /**
+   * Whether what came to be merged lacks what we have: then it may not be taken.
+   * @throws SyncError HISTORY_DIVERGED, STORE_…
+   */
   async isShort(): Promise<boolean> {
     return this.#merge !== null && (await this.#parts.healing.isShort(this.#merge))
   }
 
   /**
+   * For `end`: the acknowledged base, where only that can tell what becomes of a commit; else null. What waits for the store
+   * is recorded first, since it belongs to it.
+   * @throws SyncError STORE_…: then nothing was settled or rejected, and the hub says the same again.
+   */
+  async base(message: CaughtUp): Promise<readonly Uint8Array[] | null> {
+    const { memory, writes, store } = this.#parts
+    if (this.#reset !== null || !leavesUntold(memory, message, this.#merge)) return null
+    await writes.flush()
+    const stored = await store.load()
+    return stored?.base ?? []
+  }
+
+  /**
    * Settles; after a reset it recommits too.
+   * @param base as `base` gave it.
    * @throws SyncError REPLICA_TAKEN: then nothing was settled; or what `Inbound.snapshot` and `Inbound.tail` throw.
    */
-  end(message: CaughtUp): Brought {
+  end(message: CaughtUp, base: readonly Uint8Array[] | null): Brought {
     const { inbound } = this.#parts
     inbound.checkCaughtUp(message)
     const [reset, merge] = [this.#reset, this.#merge]
     this.#reset = null
     this.#merge = null
-    const brought = reset === null ? this.#merged(merge, message) : inbound.reset(reset, message)
+    const brought = reset === null ? this.#merged(merge, message, base) : inbound.reset(reset, message)
+    if ((reset ?? merge) !== null) this.#parts.memory.mayHoldUnnamed = true
     this.#isOver = true
     return brought
   }
@@ -113,12 +133,12 @@ export class CatchUp {
     return this.#reset ?? this.#merge
   }
 
-  #merged(merge: ResetBuffer | null, message: CaughtUp): Brought {
+  #merged(merge: ResetBuffer | null, message: CaughtUp, base: readonly Uint8Array[] | null): Brought {
     const { inbound } = this.#parts
     const snapshot = merge?.snapshot ?? null
     if (snapshot !== null) inbound.snapshot(snapshot)
     const tails = merge?.tails.map((tail) => inbound.tail(tail)) ?? []
-    return sumOf([...tails, inbound.caughtUp(message, merge)])
+    return sumOf([...tails, inbound.caughtUp(message, merge, base)])
   }
 
   /** While the store fails, what arrives waits in memory, up to a bound: the hub is asked again later. */

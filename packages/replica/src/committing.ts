@@ -23,10 +23,11 @@ import type { ChangeFeed } from './change-feed.ts'
 import { checkCommitSize } from './commit-size.ts'
 import type { ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
-import { OpenReceipt, unchangedReceipt, type Receipt } from './receipt.ts'
+import { OpenReceipt, type Receipt } from './receipt.ts'
 import { replacedBy } from './replaced.ts'
 import type { SentMark } from './sent-mark.ts'
 import type { Connection } from './status.ts'
+import { unchangedReceipt } from './unchanged-receipt.ts'
 import { undoStep, type UndoWay } from './undo.ts'
 
 export interface CommittingParts {
@@ -83,10 +84,10 @@ export class Committing {
     const forgotten = occasion.kind === 'apply' ? this.#forget(occasion.instead) : []
     if (made !== null) this.#save(made, forgotten)
     else if (forgotten.length > 0) writes.add(forgotten)
-    else return unchangedReceipt
+    else return unchangedReceipt(this.#parts)
     feed.release()
     connection.changed()
-    return made === null ? unchangedReceipt : made.receipt.receiptOf(made.commit.id)
+    return made === null ? unchangedReceipt(this.#parts) : made.receipt.receiptOf(made.commit.id)
   }
 
   /** Document, clock, counter, history and outbox move together. */

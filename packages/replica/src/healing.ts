@@ -25,6 +25,8 @@ export interface HealingParts {
   readonly crdt: Crdt
   readonly connection: Connection
   readonly namespace: Namespace
+  /** Counted up. */
+  readonly tally: { healedBytes: number }
   readonly log: (line: string) => void
 }
 
@@ -60,13 +62,13 @@ export class Healing {
   /**
    * Whether a document that the hub sent lacks items of our base, which was made of what that hub, or the one before it, had
    * sent: then nothing of it is taken. Its log no longer reaches back to where it would have seen so itself.
-   * @throws SyncError HISTORY_DIVERGED where it was told so, and sends the same again
+   * @throws SyncError HISTORY_DIVERGED where it was told so, and sends the same again; STORE_… where nobody can tell
    */
   async isShort({ snapshot, updates }: ResetBuffer): Promise<boolean> {
     const { crdt, store, memory, namespace, log } = this.#parts
     if (snapshot === null || memory.cursor === null) return false
     // Whatever waits for the store came from the hub just now.
-    const stored = await store.load().catch(() => null)
+    const stored = await store.load()
     if (stored === null || stored.cursor?.epoch !== snapshot.cursor.epoch) return false
     if (holdAll(crdt, [snapshot.snapshot, ...updates], stored.base)) return false
     if (this.#saidMore) throw short(namespace)
@@ -102,11 +104,12 @@ export class Healing {
    * @throws SyncError HISTORY_DIVERGED where it is too much for one message, UPDATE_MALFORMED, or STORE_….
    */
   async #answer(stateVector: Uint8Array): Promise<Heal> {
-    const { memory, writes, store, crdt, connection, namespace } = this.#parts
+    const { memory, writes, store, crdt, connection, namespace, tally } = this.#parts
     await writes.flush()
     const stored = await store.load()
     const update = crdt.updates.diff(stored?.base ?? [], stateVector)
     if (update.length > limits.messageUpBytesMax - FIELDS_BYTES_MAX) throw tooLarge(namespace, update.length)
+    tally.healedBytes += update.length
     const { first } = memory.outbox
     return {
       type: 'Heal',

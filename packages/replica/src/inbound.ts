@@ -99,7 +99,7 @@ export class Inbound {
   tail({ cursor, commits }: Tail): Brought {
     const memory = this.#memory
     this.#checkEpoch(cursor)
-    if (isCovered(memory.applied, cursor)) return { ...broughtNothing, pulled: commits.length }
+    if (memory.covers(cursor)) return { ...broughtNothing, pulled: commits.length }
     const updates: Uint8Array[] = []
     const others: Uint8Array[] = []
     const settled: Counter[] = []
@@ -132,29 +132,27 @@ export class Inbound {
   /** Merges: pending commits stay (invariant 10). */
   snapshot({ cursor, snapshot }: Snapshot): void {
     this.#checkEpoch(cursor)
-    if (isCovered(this.#memory.applied, cursor)) return
+    if (this.#memory.covers(cursor)) return
     this.#memory.document.apply([snapshot])
     this.#memory.absorbNewest()
     this.#advance(cursor, [{ kind: 'snapshot', snapshot, cursor, hlc: this.#memory.hlc.last }])
   }
 
-  /** Settle first. @param gathered the snapshot of this catch-up, if it had one, and tails that came to be taken with it. */
-  caughtUp(message: CaughtUp, gathered: ResetBuffer | null): Brought {
+  /**
+   * Settle first. @param gathered the snapshot of this catch-up, if it had one, and tails that came to be taken with it.
+   * @param base the acknowledged one before it, where `leavesUntold`.
+   */
+  caughtUp(message: CaughtUp, gathered: ResetBuffer | null, base: readonly Uint8Array[] | null): Brought {
     const memory = this.#memory
     const { cursor } = message
     if (cursor !== null) this.#checkEpoch(cursor)
-    const { mark, settled, passed, mustRebuild } = planSettlement(
-      memory,
-      this.#connection,
-      this.#crdt,
-      message,
-      gathered,
-    )
+    const plan = planSettlement(memory, this.#connection, this.#crdt, message, gathered, base)
+    const { mark, settled, passed, mustRebuild } = plan
     memory.outbox.unmarkAbove(mark.counter)
     this.#settle(settled)
     this.#noteMark(mark)
     const mended = memory.outbox.mendPrev(mark)
-    const moves = cursor !== null && !isCovered(memory.applied, cursor)
+    const moves = cursor !== null && !memory.covers(cursor)
     const steps: ReplicaStep[] = []
     if (settled.length > 0 && passed.length === 0) steps.push({ kind: 'settle', upTo: mark.counter })
     if (mended || (settled.length > 0 && passed.length > 0)) steps.push(this.#outboxAsItIs())
@@ -171,7 +169,14 @@ export class Inbound {
     const { commits, updates } = document
     const snapshot = document.snapshot?.snapshot ?? null
     const base = snapshot === null ? updates : [snapshot, ...updates]
-    const { mark, settled, passed } = planSettlement(memory, this.#connection, this.#crdt, message, document)
+    const { mark, settled, passed } = planSettlement(
+      memory,
+      this.#connection,
+      this.#crdt,
+      message,
+      document,
+      null,
+    )
     memory.outbox.unmarkAbove(mark.counter)
     const rest = memory.outbox.entries().filter(({ commit }) => commit.id.counter > mark.counter)
     const writer = freshWriter(this.#clock, memory)
@@ -288,11 +293,6 @@ export class Inbound {
     this.#feed.release()
     this.#connection.changed()
   }
-}
-
-/** Whether everything up to `cursor` is here already: sent again while our own record of it was failing. */
-function isCovered(applied: Cursor | null, cursor: Cursor): boolean {
-  return applied !== null && applied.epoch === cursor.epoch && cursor.seq <= applied.seq
 }
 
 function unexpected(what: string): SyncError {

@@ -33,7 +33,7 @@ import type { LiveLoop } from './live-loop.ts'
 import { knownRegistersOf, registersOf, tooNew, type ReplicaMemory } from './memory.ts'
 import { outboxCommit, type OutboxCommit } from './outbox.ts'
 import type { PendingWrites } from './pending-writes.ts'
-import { unchangedReceipt, type Receipt } from './receipt.ts'
+import type { Receipt } from './receipt.ts'
 import type { Replica } from './replica.ts'
 import { resolutionOp, type Resolution } from './resolution.ts'
 import type { SentMark } from './sent-mark.ts'
@@ -41,6 +41,7 @@ import type { Connection, ReplicaStatus } from './status.ts'
 import { StatusView } from './status-view.ts'
 import { onOpsOf, subscribeOf, type OnOps, type Subscribe } from './subscribers.ts'
 import type { SyncOnce, SyncReport } from './sync-once.ts'
+import { unchangedReceipt } from './unchanged-receipt.ts'
 import type { UndoWay } from './undo.ts'
 import { unsavedCommits, unsavedError } from './unsaved.ts'
 import { withdraw } from './withdrawal.ts'
@@ -163,7 +164,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     const parents = areBuiltIn(present) ? 'optional' : 'required'
     if (present.length > 0) return this.#apply(present, counter, parents)
     this.#forget(counter)
-    return unchangedReceipt
+    return unchangedReceipt(this.#parts)
   }
 
   withdraw(counter: Counter): Promise<void> {
@@ -232,7 +233,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
     this.#checkWritable()
     const { domain, memory } = this.#parts
     const entries = memory.history.next(way, domain, memory.document)
-    if (entries === null) return unchangedReceipt
+    if (entries === null) return unchangedReceipt(this.#parts)
     return this.#committing.commit(restoredOps(entries), { kind: way })
   }
 

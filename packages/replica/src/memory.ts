@@ -57,6 +57,11 @@ export class ReplicaMemory {
   cursor: Cursor | null
   /** The newest version of the domain that the document is known to hold commits of, those in the outbox included. */
   domainVersion: number
+  /**
+   * The base may hold commits of former names that nothing named when they came: in a whole document, in this run or, for
+   * all we know, in an earlier one.
+   */
+  mayHoldUnnamed: boolean
   /** Sizes of the stored base, by which folding is decided. */
   snapshotBytes: number
   updateBytes: number
@@ -81,6 +86,7 @@ export class ReplicaMemory {
     this.applied = stored.cursor
     this.cursor = stored.cursor
     this.domainVersion = newestVersion(stored.outbox, stored.identity.domainVersion)
+    this.mayHoldUnnamed = copyOf === null
     this.snapshotBytes = stored.snapshotBytes
     this.updateBytes = stored.updateBytes
     this.absorbNewest()
@@ -89,6 +95,11 @@ export class ReplicaMemory {
   /** The generation of the document, or null while it has no base. */
   get epoch(): Epoch | null {
     return this.applied?.epoch ?? null
+  }
+
+  /** Whether everything up to `cursor` is here already: sent again while our own record of it was failing. */
+  covers({ epoch, seq }: Cursor): boolean {
+    return this.applied !== null && this.applied.epoch === epoch && seq <= this.applied.seq
   }
 
   /** The counter before the next commit that still stands, of those that we made ourselves. */

@@ -43,7 +43,7 @@ export function newIdentitySentence(namespace: Namespace, former: StoredReplica,
   const what = shared === 1 ? '1 commit that both hold is' : `${shared} commits that both hold are`
   const waits = shared === 0 ? 'nothing waits in it' : `${what} sent under the old id`
   return (
-    `the folder of ${namespace} is a copy of that of replica ${former.identity.replica}: ` +
+    `the folder of ${namespace} is a copy of that of replica ${former.identity.replica}, or older than it was: ` +
     `its replica id is ${own.identity.replica} from now on; ${waits}`
   )
 }

@@ -53,7 +53,7 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
   const folding = new Folding({ memory, writes, store, crdt, clock, onChange })
   const awareness = crdt.awareness(memory.document.clientId)
   const inbound = new Inbound({ memory, writes, feed, folding, connection, crdt, domain, clock })
-  const tally = { pulled: 0, applied: 0, pushed: 0, welcome: null }
+  const tally = { pulled: 0, applied: 0, pushed: 0, snapshotBytes: 0, healedBytes: 0, welcome: null }
   const exchange: Exchange = new Exchange({
     domain,
     namespace,

@@ -12,7 +12,7 @@ import {
   type Durability,
   type ReplicaId,
 } from '@rejoin/core'
-import type { OpenReceipt } from './receipt.ts'
+import { OpenReceipt } from './receipt.ts'
 import type { Replaced } from './replaced.ts'
 
 /** Up to where the commits of a replica are in the hub's log; counter 0: none is. */
@@ -34,7 +34,7 @@ export interface OutboxEntry {
   readonly stage: OutboxStage
   /** Bytes of ops and update, as they count against the limits of a push. */
   readonly bytes: number
-  /** Null for a commit of an earlier run. */
+  /** Null for a commit of an earlier run that nobody has asked for. */
   readonly receipt: OpenReceipt | null
   readonly replaced: Replaced
   /** What commits before it had replaced that were refused or withdrawn since: its author had seen that too. */
@@ -95,6 +95,15 @@ export class Outbox {
     if (this.#last === null || !this.#entries.has(this.#last))
       this.#last = [...this.#entries.keys()].at(-1) ?? null
     return this.#last
+  }
+
+  /** When the hub has all that is here: what becomes of the newest commit; null where nothing is here. */
+  lastAcked(): Promise<Durability> | null {
+    const entry = this.last === null ? undefined : this.#entries.get(this.last)
+    if (entry === undefined) return null
+    const receipt = entry.receipt ?? new OpenReceipt()
+    if (entry.receipt === null) this.#entries.set(entry.commit.id.counter, { ...entry, receipt })
+    return receipt.acked.promise
   }
 
   get(counter: Counter): OutboxEntry | undefined {

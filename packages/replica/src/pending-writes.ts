@@ -139,7 +139,9 @@ export class PendingWrites {
   async flush(): Promise<void> {
     if (this.#recorded === this.#queued) return
     if (this.#lost !== null) throw this.#lost
-    const flush = { upTo: this.#queued, tried: false, done: deferred() }
+    const last = this.#flushes.at(-1)
+    if (last !== undefined && last.upTo === this.#queued && !last.tried) return last.done.promise
+    const flush: Flush = { upTo: this.#queued, tried: false, done: deferred() }
     this.#flushes.push(flush)
     this.#record()
     await flush.done.promise

@@ -19,17 +19,12 @@ interface Promises {
 export type Receipt =
   | ({ readonly kind: 'commit'; readonly id: CommitId } & Promises)
   /**
-   * The ops changed nothing, so there is no commit. Both promises are resolved, `durable`: nothing of it can be lost. What
-   * was there before it has receipts of its own.
+   * The ops changed nothing, so there is no commit: it stands for the state that they repeat. `saved` resolves when everything
+   * that was queued by then is recorded, and rejects like `flush()`. `acked` is that of the last commit in the outbox, whatever
+   * that ends with; with an empty outbox it resolves at once to the level that the hub last told (`status.acked`), `applied`
+   * where none has.
    */
   | ({ readonly kind: 'unchanged'; readonly id: null } & Promises)
-
-export const unchangedReceipt: Receipt = {
-  kind: 'unchanged',
-  id: null,
-  saved: Promise.resolve('durable'),
-  acked: Promise.resolve('durable'),
-}
 
 /** The replica's side of a receipt. */
 export class OpenReceipt {

@@ -40,6 +40,10 @@ export interface Tally {
   applied: number
   /** Commits of ours that were new to the hub. */
   pushed: number
+  /** Of the documents that came whole. */
+  snapshotBytes: number
+  /** Of what hubs had lost and were sent again. */
+  healedBytes: number
   /** The last greeting's answer that brought more than `live`. */
   welcome: { readonly path: CatchUpPath; readonly why: string } | null
 }

@@ -14,9 +14,10 @@ import {
   type Crdt,
   type CrdtDocument,
   type Entry,
+  type KeyParts,
   type RejectedCommit,
 } from '@rejoin/core'
-import { areIn } from './inclusion.ts'
+import { heldBy } from './inclusion.ts'
 import type { ReplicaMemory } from './memory.ts'
 import type { Mark, OutboxEntry } from './outbox.ts'
 import { passedRefusal } from './refusals.ts'
@@ -35,7 +36,24 @@ export interface Settlement {
 }
 
 /**
+ * Whether neither the hub nor what this catch-up brought tells what became of a commit at or below the mark. What a document
+ * brought of another of our names, when the hub was greeted in the name before it, is in the base, and nothing named it.
+ */
+export function leavesUntold(
+  memory: ReplicaMemory,
+  { ackedCounter }: CaughtUp,
+  gathered: ResetBuffer | null,
+): boolean {
+  if (gathered !== null && gathered.snapshot !== null) return false
+  const named = namedBy(memory, ackedCounter, gathered)
+  return entriesUpTo(memory, markHere(memory, ackedCounter)).some(
+    ({ commit }) => !named.has(commitName(commit.id)),
+  )
+}
+
+/**
  * @param gathered the document that this catch-up brought, if it did, and tails of which nothing was settled when they came.
+ * @param base the acknowledged base before this catch-up, where `leavesUntold`.
  * @param unsentAbove commits above were not sent by us: who has sent them shares our name.
  */
 export function planSettlement(
@@ -44,54 +62,83 @@ export function planSettlement(
   crdt: Crdt,
   { ackedCounter }: CaughtUp,
   gathered: ResetBuffer | null,
+  base: readonly Uint8Array[] | null,
 ): Settlement {
-  const { outbox, speaker } = memory
   const mark = markHere(memory, ackedCounter)
   const whole = gathered?.snapshot?.snapshot ?? null
-  // The hub has named the mark's own commit, with its stamp.
-  const named = new Set([commitName({ replica: speaker, counter: ackedCounter })])
-  for (const commit of gathered?.commits ?? []) named.add(commitName(commit))
-  const inWhole = gathered === null || whole === null ? () => false : lookIn(crdt, gathered, whole)
+  const named = namedBy(memory, ackedCounter, gathered)
+  const held = heldBy(crdt, whole === null ? (base ?? []) : [whole])
+  const seen = look(crdt, held, () => (whole === null ? (base ?? []) : [whole, ...(gathered?.updates ?? [])]))
   const isIn = (entry: OutboxEntry): boolean => {
     const { id } = entry.commit
     if (named.has(commitName(id))) return true
-    if (whole === null) return false
+    const isFormer = id.replica !== memory.replica
+    if (whole === null) {
+      // Where every commit since came with its name, one that is missing is missing, whatever stands in its place.
+      return base !== null && (seen.holds(entry) || (isFormer && memory.mayHoldUnnamed && seen.isPast(entry)))
+    }
     // A document does not name its commits. What we have sent ourselves the hub's mark tells of.
-    const isOurs = id.replica === memory.replica && id.counter <= (unsentAbove ?? id.counter)
-    return isOurs || inWhole(entry)
+    const isOurs = !isFormer && id.counter <= (unsentAbove ?? id.counter)
+    return isOurs || seen.holds(entry) || seen.isPast(entry)
   }
   const settled: Commit[] = []
   const passed: Commit[] = []
-  for (const entry of outbox.walk()) {
-    if (entry.commit.id.counter > mark.counter) break
+  for (const entry of entriesUpTo(memory, mark)) {
     if (isIn(entry)) settled.push(entry.commit)
     else passed.push(entry.commit)
   }
-  const updates = settled.map(({ update }) => update)
   return {
     mark,
     settled: settled.map(({ id }) => id.counter),
     passed: passed.map(({ id }) => id.counter),
-    mustRebuild: !areIn(crdt, whole, updates),
+    mustRebuild: !settled.every(({ update }) => update.length === 0 || held(update)),
   }
 }
 
-/**
- * Whether a document has what a commit did: its very items, or nothing left of what it replaced and something as new
- * wherever it set something. Where others have removed that since, it is told once too often rather than never.
- */
-function lookIn(crdt: Crdt, gathered: ResetBuffer, snapshot: Uint8Array): (entry: OutboxEntry) => boolean {
-  let document: CrdtDocument | null = null
-  return ({ commit, replaced }) => {
-    if (areIn(crdt, snapshot, [commit.update])) return true
-    const found = (document ??= crdt.open(CLIENT_ID_MIN, [snapshot, ...gathered.updates]))
-    const isLeft = (line: string): boolean => {
-      const [table, key] = placeOf(line)
-      return found.read(table, key).some((live) => entryLine(live) === line)
-    }
-    const isAsNew = ({ table, key }: Entry): boolean =>
-      found.read(table, key).some(({ hlc }) => hlc >= commit.hlc)
-    return ![...replaced].some(isLeft) && crdt.updates.inspect(commit.update).entries.every(isAsNew)
+/** The commits that the hub names in this catch-up: the mark's own one, with its stamp, and those of tails. */
+function namedBy(
+  { speaker }: ReplicaMemory,
+  ackedCounter: Counter,
+  gathered: ResetBuffer | null,
+): ReadonlySet<string> {
+  const named = new Set([commitName({ replica: speaker, counter: ackedCounter })])
+  for (const commit of gathered?.commits ?? []) named.add(commitName(commit))
+  return named
+}
+
+function entriesUpTo({ outbox }: ReplicaMemory, { counter }: Mark): readonly OutboxEntry[] {
+  return outbox.entries().filter(({ commit }) => commit.id.counter <= counter)
+}
+
+interface Look {
+  /** The commit is there: its very items, or an entry with its stamp, which nobody else gives. */
+  readonly holds: (entry: OutboxEntry) => boolean
+  /**
+   * It may have been: nothing is left of what it replaced, and something as new stands wherever it set something. Where
+   * others have removed that since, it is told once too often rather than never.
+   */
+  readonly isPast: (entry: OutboxEntry) => boolean
+}
+
+/** @param held whether the very items of an update are there. @param parts of the document, for what that does not tell. */
+function look(crdt: Crdt, held: (update: Uint8Array) => boolean, parts: () => readonly Uint8Array[]): Look {
+  let opened: CrdtDocument | null = null
+  const read = (table: string, key: KeyParts): readonly Entry[] =>
+    (opened ??= crdt.open(CLIENT_ID_MIN, parts())).read(table, key)
+  const setBy = ({ update }: Commit): readonly Entry[] =>
+    update.length === 0 ? [] : crdt.updates.inspect(update).entries
+  return {
+    holds: ({ commit }) =>
+      held(commit.update) ||
+      setBy(commit).some(({ table, key }) => read(table, key).some(({ hlc }) => hlc === commit.hlc)),
+    isPast: ({ commit, replaced }) => {
+      if (commit.update.length === 0) return true
+      const isLeft = (line: string): boolean =>
+        read(...placeOf(line)).some((live) => entryLine(live) === line)
+      const isAsNew = ({ table, key }: Entry): boolean =>
+        read(table, key).some(({ hlc }) => hlc >= commit.hlc)
+      return ![...replaced].some(isLeft) && setBy(commit).every(isAsNew)
+    },
   }
 }
 

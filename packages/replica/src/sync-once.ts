@@ -25,6 +25,10 @@ export interface SyncReport {
   readonly applied: number
   /** Commits of ours that were new to the hub. */
   readonly pushed: number
+  /** Bytes of the document that came whole, where it did: what of it was new here is not counted. */
+  readonly snapshotBytes: number
+  /** Bytes of what the hub had lost and this replica brought back; 0: nothing. */
+  readonly healedBytes: number
   /** How the replica caught up, and the hub's reason. */
   readonly path: CatchUpPath
   readonly why: string
@@ -94,6 +98,8 @@ export class SyncOnce {
       pulled: tally.pulled - before.pulled,
       applied: tally.applied - before.applied,
       pushed: tally.pushed - before.pushed,
+      snapshotBytes: tally.snapshotBytes - before.snapshotBytes,
+      healedBytes: tally.healedBytes - before.healedBytes,
       path: tally.welcome?.path ?? 'live',
       why: tally.welcome?.why ?? '',
       divergence: divergence === before.divergence ? null : divergence,

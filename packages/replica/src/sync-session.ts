@@ -24,6 +24,7 @@ import { tooNew } from './memory.ts'
 import { Mending } from './mending.ts'
 import { Pause } from './pause.ts'
 import { Presence } from './presence.ts'
+import { PushAnswers } from './push-answers.ts'
 import { PushWindow } from './push-window.ts'
 import { isStopCode } from './refusals.ts'
 import {
@@ -35,7 +36,6 @@ import {
   type SessionEnd,
 } from './session-end.ts'
 import type { SessionParts } from './session-parts.ts'
-import { noteInLog } from './settlement.ts'
 import { hasSpoken, nextSpeaker } from './speaker.ts'
 
 export class SyncSession {
@@ -46,6 +46,7 @@ export class SyncSession {
   readonly #catchUp: CatchUp
   readonly #window: PushWindow
   readonly #mending: Mending
+  readonly #answers: PushAnswers
   readonly #watch: AnswerWatch
   readonly #pause: Pause
   readonly #presence: Presence
@@ -67,6 +68,7 @@ export class SyncSession {
     this.#window = new PushWindow(parts.memory.outbox, parts.sent, parts.memory.speaker)
     this.#pause = new Pause(parts.clock, this.#over.signal)
     this.#mending = new Mending(channel, parts, goal, this.#window, this.#pause, () => this.push())
+    this.#answers = new PushAnswers(parts, this.#window, this.#mending)
     this.#presence = new Presence(parts, this.#over.signal)
     this.#watch = new AnswerWatch(
       parts.clock,
@@ -223,7 +225,7 @@ export class SyncSession {
       this.#end = { kind: 'asked' }
       return
     }
-    this.#count(this.#catchUp.end(message))
+    this.#count(this.#catchUp.end(message, await this.#catchUp.base(message)))
     this.#parts.healing.over()
     if (isReset) this.#mending.noteReset()
     connection.noteSuccess(inTheWay(this.#parts))
@@ -235,22 +237,9 @@ export class SyncSession {
     await this.#goOn()
   }
 
-  async #takeAck({ counter, duplicate, durability }: Ack): Promise<void> {
-    const { memory, tally, connection } = this.#parts
+  async #takeAck(ack: Ack): Promise<void> {
     this.#watch.heard()
-    const commit = this.#window.answered(counter)
-    // A reset came between, but the hub has taken the old bytes: made without a base, they fit every epoch.
-    if (memory.outbox.get(counter) !== undefined && !memory.outbox.holds(commit)) {
-      memory.outbox.restore(commit)
-      this.#mending.requireRebuild()
-    }
-    // What stands there already may be a twin's: whose it is shows when the log brings it.
-    memory.outbox.markAcked(counter, duplicate ? 'inLog' : 'ours', durability)
-    noteInLog(memory, connection, commit.id)
-    connection.noteDurability(durability)
-    if (this.#tooNew === null) connection.noteTaken()
-    if (!duplicate) tally.pushed++
-    connection.changed()
+    this.#answers.taken(ack)
     this.#pause.reset()
     await this.#goOn()
   }
@@ -262,9 +251,7 @@ export class SyncSession {
       this.#end = endOfRefusal(refused)
       return
     }
-    const commit = this.#window.answered(counter)
-    // Of bytes that were made anew meanwhile it is of no interest what the hub thinks.
-    if (this.#parts.memory.outbox.holds(commit)) this.#mending.noteRefusal({ ...refused, counter })
+    this.#answers.refused({ ...refused, counter })
     await this.#goOn()
   }
 

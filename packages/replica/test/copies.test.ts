@@ -108,6 +108,8 @@ function viewOf(replica: Replica<Todo>) {
 
 const countersOf = (replica: Replica<Todo>) => replica.outbox.map(({ id, prev }) => [id.counter, prev])
 
+const idsOf = (rejected: Replica<Todo>['rejected']) => rejected.map(({ commit }) => commitName(commit.id))
+
 describe.each(ways)('over %s', (_, oneShot) => {
   test('[4] [5] [26] a copy with an empty outbox writes under an id of its own, and both go on', async () => {
     const world = new Copying(oneShot)
@@ -283,6 +285,128 @@ describe.each(ways)('over %s', (_, oneShot) => {
       })
     },
   )
+
+  describe.each(['checkpoint', 'rebuild'] as const)(
+    'a copy of the copy hears by the whole document, in the first of three names: %s',
+    (change) => {
+      /** @param between what the copy does before it is the first to exchange. */
+      async function copiedTwice(between: (copy: Replica<Todo>, own: readonly CommitId[]) => Promise<void>) {
+        const world = new Copying(oneShot)
+        const original = await world.original()
+        await world.write(original, itemSet('a', 'shared'))
+        const store = world.store.noticedCopy()
+        const copy = await world.open(store)
+        const own = await world.write(copy, itemSet('a', 'one'), itemSet('a', 'two'), itemSet('a', 'three'))
+        const last = store.noticedCopy()
+        await between(copy, own)
+        await world.sync(copy)
+        return { world, original, copy, own, last }
+      }
+
+      test('[4] [11] what came with it under the other name is in the log, and not rejected', async () => {
+        const { world, original, copy, last } = await copiedTwice(() => Promise.resolve())
+        await world.write(original, itemSet('a', 'more'))
+        await world.sync(original)
+        await world.world[change]()
+        const third = await world.open(last)
+        const { path } = await world.world.finish(third.syncOnce())
+        expect(path).toBe(change === 'checkpoint' ? 'snapshot' : 'reset')
+        expect(idsOf(third.rejected)).toEqual([])
+        await expectConverged(world, third, copy, original)
+      })
+
+      test('[4] [11] also where newer values stand in its place since', async () => {
+        const { world, original, copy, last } = await copiedTwice(() => Promise.resolve())
+        await world.write(copy, itemSet('a', 'one', 'newer'), itemSet('a', 'two', 'newer'))
+        await world.sync(copy)
+        await world.world[change]()
+        const third = await world.open(last)
+        const { path } = await world.world.finish(third.syncOnce())
+        expect(path).toBe(change === 'checkpoint' ? 'snapshot' : 'reset')
+        expect(idsOf(third.rejected)).toEqual([])
+        await expectConverged(world, third, copy, original)
+        expect(third.tables.items.get(['a', 'one'])).toBe('newer')
+      })
+
+      test('[4] [11] also where it is restarted before it greets in the other name', async () => {
+        const { world, original, copy, last } = await copiedTwice(() => Promise.resolve())
+        await world.write(copy, itemSet('a', 'one', 'newer'))
+        await world.sync(copy)
+        await world.world[change]()
+        let dials = 0
+        const dial: Dial = (signal) => {
+          if (dials++ === 0) return world.dial(signal)
+          throw new SyncError('HUB_UNREACHABLE', 'it is gone')
+        }
+        const third = await openTodo({ clock: world.world.clock, store: last, dial, live: false })
+        expect(await codeOf(world.sync(third))).toBe('HUB_UNREACHABLE')
+        // What was made in the first name is settled, and nothing else.
+        expect(countersOf(third)).toEqual([
+          [3, 0],
+          [4, 3],
+          [5, 4],
+        ])
+        const again = await world.open(last.crash())
+        await world.sync(again)
+        expect(idsOf(again.rejected)).toEqual([])
+        await expectConverged(world, again, copy, original)
+      })
+
+      test('[11] what was withdrawn under the other name is told', async () => {
+        const { world, original, copy, own, last } = await copiedTwice((copy, [one]) =>
+          copy.withdraw(one?.counter ?? 0),
+        )
+        await world.write(original, itemSet('a', 'more'))
+        await world.sync(original)
+        await world.world[change]()
+        const third = await world.open(last)
+        await world.sync(third)
+        expect(third.rejected.map(({ commit, code }) => [commit.id, code])).toEqual([[own[0], 'WITHDRAWN']])
+        third.resubmit(own[0]?.counter ?? 0)
+        await expectConverged(world, third, copy, original)
+        expect(copy.tables.items.get(['a', 'one'])).toBe('one')
+      })
+
+      test('[6] [11] where the store fails to tell what came, nothing is rejected and it is tried again', async () => {
+        const { world, original, copy, last } = await copiedTwice(() => Promise.resolve())
+        await world.write(original, itemSet('a', 'more'))
+        await world.sync(original)
+        await world.world[change]()
+        let opened = false
+        let fails = true
+        const shaky = last.crash((call) => {
+          if (call !== 'load' || !opened || !fails) return undefined
+          return new SyncError('STORE_UNAVAILABLE', 'not now')
+        })
+        const third = await world.open(shaky)
+        opened = true
+        expect(await codeOf(world.sync(third))).toBe('STORE_UNAVAILABLE')
+        expect(idsOf(third.rejected)).toEqual([])
+        fails = false
+        await world.sync(third)
+        expect(idsOf(third.rejected)).toEqual([])
+        await expectConverged(world, third, copy, original)
+      })
+    },
+  )
+
+  test('[11] where the tail alone tells it, what was withdrawn is told also where something newer stands in its place', async () => {
+    const world = new Copying(oneShot)
+    const original = await world.original()
+    await world.write(original, itemSet('a', 'shared'))
+    const store = world.store.noticedCopy()
+    const copy = await world.open(store)
+    const [one] = await world.write(copy, itemSet('a', 'one'), itemSet('a', 'two'))
+    const last = store.noticedCopy()
+    await copy.withdraw(one?.counter ?? 0)
+    await world.write(copy, itemSet('a', 'one', 'newer'))
+    await world.sync(copy)
+    const third = await world.open(last)
+    await world.sync(third)
+    expect(third.rejected.map(({ commit }) => commit.id)).toEqual([one])
+    await third.discard(one?.counter ?? 0)
+    await expectConverged(world, third, copy, original)
+  })
 
   test('[4] [5] the original is gone for good: the copy brings what waited', async () => {
     const world = new Copying(oneShot)
@@ -599,7 +723,8 @@ describe('what the hub is told', () => {
     const copied = store.noticedCopy()
     const copy = await openTodo({ clock, store: copied, log: (line) => lines.push(line) })
     expect(lines).toEqual([
-      `the folder of home is a copy of that of replica ${original.id}: its replica id is ${copy.id} from now on; ` +
+      `the folder of home is a copy of that of replica ${original.id}, or older than it was: ` +
+        `its replica id is ${copy.id} from now on; ` +
         '1 commit that both hold is sent under the old id',
     ])
     const again = await openTodo({ clock, store: copied.crash(), log: (line) => lines.push(line) })

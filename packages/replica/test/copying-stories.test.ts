@@ -65,6 +65,8 @@ class Story {
   /** Where each commit was found in the log. */
   readonly logged = new Map<string, Set<number>>()
   readonly withdrawn = new Set<string>()
+  /** In whose place something newer stood in some folder at some time. */
+  readonly outdated = new Set<string>()
   readonly reached = { copies: 0, shared: 0, passed: 0, restored: 0 }
 
   async begin(): Promise<void> {
@@ -124,7 +126,8 @@ class Story {
       const name = commitName(id)
       this.logged.set(name, (this.logged.get(name) ?? new Set()).add(seq))
     }
-    for (const { replica, told } of this.installed) {
+    for (const { replica, saved, told } of this.installed) {
+      for (const [name, commit] of saved) if (isOutdated(replica, commit)) this.outdated.add(name)
       for (const { commit, code } of replica.rejected) {
         if (code === 'WITHDRAWN' && !told.has(commitName(commit.id))) this.reached.passed++
         told.add(commitName(commit.id))
@@ -156,14 +159,14 @@ class Story {
 
   /**
    * Saved in a folder, and neither in the log nor told there; or told elsewhere alone, and missed by a reader: a document
-   * does not name its commits, so where newer values stand nothing more can be told.
+   * does not name its commits, so where newer values stood when it came nothing more can be told.
    */
   get lost(): readonly string[] {
     const toldToAny = new Set(this.installed.flatMap(({ told }) => [...told]))
-    return this.installed.flatMap(({ replica, saved, told }) =>
-      [...saved].flatMap(([name, commit]) => {
-        if (this.logged.has(name) || told.has(name)) return []
-        return toldToAny.has(name) && isOutdated(replica, commit) ? [] : [name]
+    return this.installed.flatMap(({ saved, told }) =>
+      [...saved.keys()].filter((name) => {
+        if (this.logged.has(name) || told.has(name)) return false
+        return !toldToAny.has(name) || !this.outdated.has(name)
       }),
     )
   }
@@ -237,7 +240,7 @@ class Story {
 }
 
 function isOutdated({ registers }: Replica<Todo>, { update, hlc }: Commit): boolean {
-  const { entries } = yjsCrdt.updates.inspect(update)
+  const { entries } = update.length === 0 ? { entries: [] } : yjsCrdt.updates.inspect(update)
   return entries.every(({ table, key }) => registers.read(table, key).some((live) => live.hlc > hlc))
 }
 

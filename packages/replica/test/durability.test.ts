@@ -45,11 +45,33 @@ describe('what is saved', () => {
     expect(await kept.saved).toBe('applied')
   })
 
-  test('nothing that could be lost is durable', async () => {
-    const replica = await openTodo({ store: new MapReplicaStore({ durability: 'applied' }) })
-    await replica.apply(listAdded('a')).saved
-    const { kind, saved, acked } = replica.apply(listAdded('a'))
-    expect([kind, await saved, await acked]).toEqual(['unchanged', 'durable', 'durable'])
+  test.each(levels)('of what is repeated: when all that was queued is recorded, %s', async (durability) => {
+    const store = new ShakyStore({ durability })
+    const replica = await openTodo({ store })
+    store.slow = true
+    replica.apply(listAdded('a'))
+    const { kind, saved } = replica.apply(listAdded('a'))
+    let told: Durability | null = null
+    void saved.then((level) => (told = level))
+    await turn()
+    expect([kind, told]).toEqual(['unchanged', null])
+    store.slow = false
+    store.letRecord()
+    expect(await saved).toBe(durability)
+    expect(await replica.undo().saved).toBe(durability)
+    expect(await replica.undo().saved).toBe(durability)
+  })
+
+  test('of what is repeated fails with the store, and nobody has to listen', async () => {
+    const store = new ShakyStore()
+    const replica = await openTodo({ store })
+    store.failing = new SyncError('STORE_FULL', 'the disk is full')
+    replica.apply(listAdded('a'))
+    replica.apply(listAdded('a'))
+    const { saved } = replica.apply(listAdded('a'))
+    await expect(saved).rejects.toMatchObject({ code: 'STORE_FULL' })
+    store.failing = null
+    expect(await replica.apply(listAdded('a')).saved).toBe('durable')
   })
 })
 
@@ -63,6 +85,46 @@ describe('what the hub has', () => {
     line.say(ack(1, false, durability))
     expect(await receipt.acked).toBe(durability)
   })
+
+  test('of what is repeated is what becomes of the commits that wait, also of an earlier run', async () => {
+    const store = new MapReplicaStore()
+    const before = await openTodo({ store })
+    await before.apply(listAdded('a')).saved
+    const { replica, line } = await live(store.crash())
+    const repeated = [replica.apply(listAdded('a')), replica.apply(listAdded('a'))]
+    let told = false
+    for (const { acked } of repeated) void acked.then(() => (told = true))
+    line.say(welcome('unknown', 'durable'), caughtUp(null))
+    await line.next('Push')
+    expect(told).toBe(false)
+    line.say(ack(1, false, 'applied'))
+    for (const { kind, acked } of repeated) expect([kind, await acked]).toEqual(['unchanged', 'applied'])
+  })
+
+  test('of what is repeated is rejected with them, and nobody has to listen', async () => {
+    const replica = await openTodo()
+    replica.apply(listAdded('a'))
+    const { acked } = replica.apply(listAdded('a'))
+    await replica.close()
+    await expect(acked).rejects.toMatchObject({ code: 'REPLICA_CLOSED' })
+  })
+
+  test.each(levels)(
+    'of what is repeated is what the hub last said where nothing waits: %s',
+    async (level) => {
+      const { replica, line } = await live()
+      expect(await replica.undo().acked).toBe('applied')
+      const receipt = replica.apply(listAdded('a'))
+      line.say(welcome('unknown', level), caughtUp(null))
+      await line.next('Push')
+      line.say(ack(1, false, level))
+      await receipt.acked
+      const [own] = replica.outbox
+      line.say(tail(cursor(1), { replica: replica.id, counter: 1, update: own?.update ?? null }))
+      await until('it is back', () => replica.status.pending === 0)
+      expect(await replica.apply(listAdded('a')).acked).toBe(level)
+    },
+  )
 
   test('stands for what that very Ack said, also where others differ', async () => {
     const { replica, line } = await live()

@@ -1,5 +1,5 @@
 // What a replica says to a hub that has lost history, message by message.
-import type { DownMessage } from '@rejoin/core'
+import { SyncError, type DownMessage } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { MapReplicaStore, VirtualClock } from '@rejoin/testkit'
 import { expect, test } from 'vitest'
@@ -43,10 +43,14 @@ async function before(oneShot = false) {
   await replica.close()
   const base = (await store.load())?.base ?? []
   const hub = new ScriptedHub(clock, { oneShot })
-  const again = await openTodo({ store: store.crash(), clock, dial: hub.dial, live: false })
+  const faulty = { fails: false }
+  const crashed = store.crash((call) =>
+    call === 'load' && faulty.fails ? new SyncError('STORE_UNAVAILABLE', 'not now') : undefined,
+  )
+  const again = await openTodo({ store: crashed, clock, dial: hub.dial, live: false })
   again.apply(titled('ours', 'waits'))
   await again.flush()
-  return { clock, hub, replica: again, base, theirs }
+  return { clock, hub, replica: again, base, theirs, store: faulty }
 }
 
 const wanted = (parts: readonly Uint8Array[]): DownMessage => ({
@@ -160,5 +164,43 @@ test('[6][25] a snapshot that lacks what it has is not taken: it greets again an
     pending: 2,
   })
   expect(replica.tables.lists.get('ours')).toMatchObject({ title: 'waits' })
+  await replica.close()
+})
+
+test('[6] [25] where the store does not tell what it has, a snapshot is not taken: the session ends with its error, and is tried again', async () => {
+  const { hub, replica, store, theirs, clock } = await before()
+  const short = (): DownMessage[] => [
+    welcome('snapshot'),
+    { type: 'Snapshot', cursor: cursor(90), snapshot: updates.compact([theirs.update]) },
+    caughtUp(cursor(90)),
+  ]
+  store.fails = true
+  replica.connect()
+  const first = await hub.line(0)
+  first.say(...short())
+  await until('the session is over', () => replica.status.lastError !== null)
+  expect(replica.status).toMatchObject({
+    cursor: cursor(2),
+    lastError: { code: 'STORE_UNAVAILABLE' },
+    pending: 2,
+    rejected: 0,
+  })
+  store.fails = false
+  await until(
+    'it greets again',
+    () => hub.lines.length > 1,
+    () => clock.advance(500),
+  )
+  const second = await hub.line(1)
+  expect(second.heard[0]).toMatchObject({ cursor: cursor(2) })
+  second.say(...short())
+  await until(
+    'it says what it has',
+    () => hub.lines.length > 2,
+    () => clock.advance(500),
+  )
+  const third = await hub.line(2)
+  expect(third.heard[0]).toMatchObject({ cursor: cursor(2) })
+  expect((third.heard[0] as { capabilities?: readonly string[] }).capabilities).toContain('more')
   await replica.close()
 })

@@ -54,6 +54,7 @@ export class HubbedWorld {
       updates: yjsCrdt.updates,
       domains: [domain],
       clock: this.clock,
+      retention: { commits: 1, bytes: 0 },
     })
   }
 

@@ -40,7 +40,8 @@ describe('one exchange', () => {
     line.say(tail(cursor(2), { replica: replica.id, counter: 1, update: null }))
     const { bytesUp, bytesDown, ...counts } = await report
     const path = { path: 'tail', why: 'tail it is', divergence: null }
-    expect(counts).toEqual({ pulled: 2, applied: 1, pushed: 1, ...path })
+    const whole = { snapshotBytes: 0, healedBytes: 0 }
+    expect(counts).toEqual({ pulled: 2, applied: 1, pushed: 1, ...whole, ...path })
     expect(bytesUp).toBeGreaterThan(50)
     expect(bytesDown).toBeGreaterThan(50)
     await line.next('Bye')

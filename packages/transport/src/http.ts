@@ -9,6 +9,7 @@ import { syncUrl } from './hub-url.ts'
 import { refusalOf } from './refusal.ts'
 import { after, type Socket, type SocketHandler } from './socket.ts'
 import { askToken, type TokenSource } from './token.ts'
+import { unreachable } from './unreachable.ts'
 
 const REFUSAL_CHARS_MAX = 4_096
 
@@ -174,9 +175,7 @@ class ExchangeSocket implements Socket {
         signal: this.#abort.signal,
       })
     } catch (error) {
-      throw new SyncError('HUB_UNREACHABLE', `no hub answers at ${this.#url.origin} (${causeOf(error)})`, {
-        cause: error,
-      })
+      throw unreachable(this.#url, error)
     }
   }
 
@@ -219,11 +218,3 @@ async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
 }
 
 async function* nothing(): AsyncIterable<Uint8Array> {}
-
-/** Platforms hide why a fetch failed in its cause. */
-function causeOf(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error
-  if (!(cause instanceof Error)) return String(cause)
-  if ('code' in cause && cause.code === 'ECONNREFUSED') return 'connection refused'
-  return cause.message
-}

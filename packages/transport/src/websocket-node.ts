@@ -1,9 +1,10 @@
 /** WebSockets in Node, by `ws`: both ends of `/v1/live`. In browsers `websocket-browser.ts` stands in its place. */
 import type { IncomingMessage } from 'node:http'
-import { limits, SyncError, type CloseReason, type ErrorCode } from '@rejoin/core'
+import { limits, type CloseReason, type SyncError } from '@rejoin/core'
 import { WebSocket, type RawData } from 'ws'
 import { refusalOf } from './refusal.ts'
 import type { Socket, SocketHandler } from './socket.ts'
+import { codeOf, unreachable } from './unreachable.ts'
 import { closeTextOf, reasonOf, statusOf, SUBPROTOCOL } from './websocket-close.ts'
 
 /** Here a token travels in the head of the upgrade; a browser needs a frame for it. */
@@ -35,7 +36,7 @@ export function openWebSocket(url: URL, options: OpenOptions): Promise<Socket> {
     signal.addEventListener('abort', giveUp)
     webSocket.on('error', (error) => {
       settle()
-      reject(unreachable(url, causeOf(error), error))
+      reject(unreachable(url, error))
     })
     webSocket.on('unexpected-response', (_, response) => {
       settle()
@@ -94,7 +95,7 @@ function reasonOfFault(error: Error): CloseReason {
   if (code === 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH')
     return { code: 'MESSAGE_TOO_LARGE', message: error.message }
   if (code.startsWith('WS_ERR_')) return { code: 'MESSAGE_MALFORMED', message: error.message }
-  return { code: null, message: `the socket failed (${causeOf(error)})` }
+  return { code: null, message: `the socket failed (${code === '' ? error.message : code})` }
 }
 
 async function refusedWith(url: URL, response: IncomingMessage): Promise<SyncError> {
@@ -111,18 +112,4 @@ async function refusedWith(url: URL, response: IncomingMessage): Promise<SyncErr
   }
   response.destroy()
   return refusalOf(url, response.statusCode ?? 0, Buffer.concat(chunks).toString())
-}
-
-function unreachable(url: URL, why: string, cause: unknown): SyncError {
-  const code: ErrorCode = 'HUB_UNREACHABLE'
-  return new SyncError(code, `no hub answers at ${url.origin} (${why})`, { cause })
-}
-
-function causeOf(error: Error): string {
-  const code = codeOf(error)
-  return code === 'ECONNREFUSED' ? 'connection refused' : code === '' ? error.message : code
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
 }

@@ -79,7 +79,11 @@ export class PowerCut {
   async #undo(move: Move): Promise<void> {
     if (move.kind === 'renamed') await rename(move.to, move.from)
     const name = move.kind === 'renamed' ? move.to : move.path
-    if (move.kept !== null) await link(path.join(this.#kept, move.kept), name)
+    if (move.kept === null) return
+    // What was made under this name since is later than its removal, and so is no more durable.
+    await rm(name, { force: true })
+    await mkdir(path.dirname(name), { recursive: true })
+    await link(path.join(this.#kept, move.kept), name)
   }
 }
 

@@ -81,6 +81,12 @@ export interface InspectedState {
   readonly deleted: readonly ItemRange[]
 }
 
+/** How much a state update may say; each costs memory while it is read. */
+export interface StateBounds {
+  readonly runsMax?: number
+  readonly deleteRangesMax?: number
+}
+
 /** A document made anew from its live entries: the same bytes and digest for everyone who holds the same ones. */
 export interface RebuiltDocument {
   /** Sorted entries under one reserved client id. */
@@ -123,7 +129,7 @@ export interface CrdtUpdates {
    * nothing is left but that they were. What it builds on and does not hold itself is for the caller to know.
    * @throws SyncError UPDATE_MALFORMED or UPDATE_DISALLOWED; UPDATE_UNKNOWN_ITEM for items that wait for each other.
    */
-  inspectState(update: Uint8Array): InspectedState
+  inspectState(update: Uint8Array, bounds?: StateBounds): InspectedState
   /** The state vector of a document with these clocks, as `diff` reads it. */
   stateVector(clocks: ClientClocks): Uint8Array
   /** Reads a state vector of strangers. @throws SyncError UPDATE_MALFORMED */

@@ -2,6 +2,7 @@
  * What a plain Yjs client and a hub say to each other: the messages of y-protocols as values, their bytes as they came. Whose
  * provider it is, and that a WebSocket carries it, only the transport knows.
  */
+import type { ErrorCode } from '../errors.ts'
 import type { Channel } from './channel.ts'
 
 /** Which of its domains a client writes in; null: the namespace's, or the only one that the hub has. */
@@ -29,3 +30,25 @@ export type PlainDown =
 
 /** A hub's end. */
 export type PlainHubChannel = Channel<PlainDown, PlainUp>
+
+const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'CHANNEL_CLOSED',
+  'HUB_CLOSING',
+  'HUB_INTERNAL',
+  'NAMESPACE_UNKNOWN',
+  'PEER_TOO_SLOW',
+  'RATE_LIMITED',
+  'SIGN_IN_UNAVAILABLE',
+  'STORE_FULL',
+  'STORE_LOCKED',
+  'STORE_UNAVAILABLE',
+  'TIMED_OUT',
+])
+
+/**
+ * Whether a provider that was closed with this code may come again by itself. After any other its document, its sign-in or its
+ * app has to change first: it cannot recommit as a replica does, so more is final here than an error's `retryable` says.
+ */
+export function mayPlainReturn(code: ErrorCode): boolean {
+  return passing.has(code)
+}

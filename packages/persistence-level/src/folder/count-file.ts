@@ -60,7 +60,7 @@ export class CountFile implements BatchWitness {
   opened(batches: number): void {
     this.#lost = Math.max(0, this.#counts.written - batches)
     const counts = { synced: this.#counts.synced, written: batches }
-    // What was lost is told once: the next one to open it counts from here.
+    // Whoever opened it has noted the loss where it outlives this file: the next one counts from here.
     if (this.#lost > 0) this.#become(counts)
     else this.#counts = counts
   }

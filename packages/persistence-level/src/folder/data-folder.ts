@@ -222,7 +222,7 @@ function openingError(error: unknown, folder: string, createIfMissing: boolean):
 function locked(folder: string, why: string): SyncError {
   return new SyncError(
     'STORE_LOCKED',
-    `${folder} ${why}, and one at a time may use it, also for reading: stop the other one, or ask it over the network`,
+    `${folder} ${why}, and one at a time may use it, also for reading: stop the other one first; of a hub that runs \`rejoin backup\` makes a copy, to be looked at in its place`,
   )
 }
 
@@ -236,7 +236,7 @@ function foreign(folder: string, why: string): SyncError {
 function damaged(folder: string, why: string): SyncError {
   return new SyncError(
     'STORE_CORRUPT',
-    `${folder} is damaged: ${why}. Its files are as they were; restore the folder from a backup`,
+    `${folder} is damaged: ${why}. Its files are as they were; restore a hub's folder from a backup, and let a replica fetch what it had into a new folder`,
   )
 }
 

@@ -2,8 +2,19 @@
  * A hub's folder made of the values of another one, beside its place under the name `PLACE.partial` and renamed when every
  * byte of it is on the disk: a copy is there whole or not at all. Values are copied as they are, damaged ones too.
  */
-import { access, copyFile, mkdir, open, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import {
+  access,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { SyncError, type Namespace } from '@rejoin/core'
 import { Level } from 'level'
 import { hubKeys } from '../hub/hub-keys.ts'
@@ -51,8 +62,13 @@ const batchBytes = 1024 * 1024
 export async function copyFolder(copy: FolderCopy): Promise<CopiedValues> {
   const place = resolve(copy.place)
   const partial = `${place}.partial`
-  await checkFree(place)
-  await makePartial(partial)
+  try {
+    await checkOutside(place, copy.beside.folder)
+    await checkFree(place)
+    await makePartial(partial)
+  } catch (error) {
+    throw placeError(error, place)
+  }
   try {
     await markMaking(partial)
     const { record, ...copied } = await copyValues(join(partial, 'db'), copy)
@@ -62,6 +78,7 @@ export async function copyFolder(copy: FolderCopy): Promise<CopiedValues> {
     await writeMarker(partial, { format: FOLDER_FORMAT, kind: 'hub', incarnation: record.incarnation })
     await copyBeside(partial, copy)
     await copy.finish(partial, copied)
+    copy.signal?.throwIfAborted()
     await syncFolder(partial)
     await rmdir(place).catch(ignoreMissing)
     await rename(partial, place)
@@ -149,6 +166,32 @@ class Tally {
   get found(): Pick<CopiedValues, 'namespaces' | 'damaged'> {
     return { namespaces: [...this.#namespaces].sort(), damaged: [...this.#damaged].sort() }
   }
+}
+
+/** What is copied does not copy itself, and a copy does not go with the folder that it is of. */
+async function checkOutside(place: string, folder: string): Promise<void> {
+  let ancestor = place
+  let real: string | null
+  while ((real = await realpath(ancestor).catch(ignoreMissing)) === null && dirname(ancestor) !== ancestor)
+    ancestor = dirname(ancestor)
+  const [inside, source] = [relative(await realpath(folder), real ?? ancestor), resolve(folder)]
+  if (inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) return
+  throw new SyncError(
+    'INPUT_INVALID',
+    `${place} is inside ${source}, which is copied: name a folder elsewhere`,
+  )
+}
+
+/** What a file system says of a place where no folder can be made. */
+function placeError(error: unknown, place: string): SyncError {
+  const known = storeError(error, `${place} cannot be made`)
+  if (error instanceof SyncError || known.code === 'STORE_FULL') return known
+  const why = error instanceof Error ? error.message : String(error)
+  return new SyncError(
+    'INPUT_INVALID',
+    `${place} cannot be made (${why}): name a new folder in a place that may be written to`,
+    { cause: error },
+  )
 }
 
 async function checkFree(place: string): Promise<void> {

@@ -11,7 +11,7 @@ import { openHubFolder, type HubFolder } from './hub-folder.ts'
 export interface RestoreOptions extends CopyOptions {
   /** A text never used twice. */
   readonly newIncarnation: () => string
-  /** The last work in the new folder, before it is put in its place. */
+  /** The last work in the new folder, all of whose logs are `untold`, before it is put in its place. */
   readonly finish: (folder: HubFolder) => Promise<void>
 }
 
@@ -46,6 +46,7 @@ export async function restoreHub(
       finish: async (partial) => {
         const folder = await openHubFolder(partial)
         try {
+          await folder.noteLoss()
           await finish(folder)
         } finally {
           await folder.close()

@@ -2,6 +2,7 @@
  * `rejoin.json`: says that a folder is Rejoin's, of which kind, and that its database exists. It is written last, by a
  * rename, so it is there whole or not at all; beside it while a folder is being made stands `rejoin.json.new`.
  */
+import { existsSync } from 'node:fs'
 import { open, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SyncError } from '@rejoin/core'
@@ -43,7 +44,7 @@ export const makingNames: ReadonlySet<string> = new Set([
   'db',
 ])
 
-/** @throws SyncError FOLDER_FOREIGN when it does not read as ours, FORMAT_TOO_NEW. */
+/** @throws SyncError FOLDER_FOREIGN when it does not read as ours, STORE_CORRUPT where a database stands beside it, FORMAT_TOO_NEW. */
 export async function readMarker(folder: string): Promise<Marker> {
   const text = await readFile(join(folder, MARKER), 'utf8')
   const json = parsed(text)
@@ -56,6 +57,12 @@ export async function readMarker(folder: string): Promise<Marker> {
   }
   const marker = markerSchema.safeParse(json)
   if (marker.success) return marker.data
+  if (existsSync(join(folder, 'db', 'CURRENT'))) {
+    throw new SyncError(
+      'STORE_CORRUPT',
+      `${folder} has a damaged ${MARKER}, beside a database that may be whole: put that one file back from a backup or a copy of this very folder; else restore a hub from a backup (rejoin restore), and let a replica fetch what it had into a new folder`,
+    )
+  }
   throw new SyncError(
     'FOLDER_FOREIGN',
     `${folder} is not a Rejoin folder: its ${MARKER} does not read as one. Choose another folder`,

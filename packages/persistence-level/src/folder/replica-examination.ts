@@ -50,9 +50,11 @@ export async function examineReplicaFolder(path: string): Promise<ExaminedReplic
   const folder = await openDataFolder(path, 'replica', { ballastBytes: 0 }, async (gate, _, witness) => {
     const database = new SealedDatabase(gate, name)
     const fault = await folderFault(database, incarnation, witness.batchesMin)
-    return { contents: { database, fault }, incarnation }
+    return { contents: { database, fault, witness }, incarnation }
   })
-  const { database, fault } = folder.contents
+  const { database, fault, witness } = folder.contents
+  // What does not read is taken for a copy's.
+  const becomeCopy = (): Promise<void> => writeFile(join(folder.path, PLACE), '', { flush: true })
   let isMended = false
   let isAccepted = false
   return {
@@ -62,13 +64,16 @@ export async function examineReplicaFolder(path: string): Promise<ExaminedReplic
     examine: (namespace) => findReplicaDamage(database, namespace),
     raw: (key) => database.sealed(key),
     mend: async (findings, plan, clientId) => {
+      // The count of what went with the power goes at the end, and one that is damaged cannot say how much that was.
+      if (!isMended && ((await batchesIn(database)) ?? witness.batchesMin) < witness.batches)
+        await becomeCopy()
       await database.write(await changesOf(database, findings, plan, clientId))
       isMended = true
     },
     accept: async () => {
       const value = seal(replicaKeys.folder, new TextEncoder().encode(incarnation))
-      // Before anything else can be opened: what does not read is taken for a copy's.
-      await writeFile(join(folder.path, PLACE), '', { flush: true })
+      // Before anything else can be opened.
+      await becomeCopy()
       await database.write([{ key: replicaKeys.folder, value }])
       isAccepted = true
     },

@@ -9,7 +9,7 @@ import type { DatabaseGate } from '../gate/database-gate.ts'
 import { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, isCorrupt, seal, tooShort, unseal } from '../sealed-value.ts'
 import { openDataFolder, type DataFolderOptions, type FolderFinding } from './data-folder.ts'
-import { takePlace } from './place-file.ts'
+import { renewPlace, takePlace, type PlaceParts } from './place-file.ts'
 
 export interface ReplicaFolderOptions extends DataFolderOptions {
   /** Draws the incarnation of a new folder, a text never used twice; a random UUID where it is left out. */
@@ -20,8 +20,8 @@ export interface ReplicaFolderOptions extends DataFolderOptions {
 
 export interface ReplicaFolderFinding extends FolderFinding {
   /**
-   * The folder is a copy of another one, or was put back from a backup, and this is its first opening: its replicas get
-   * identities of their own, each when it is opened.
+   * The folder is a copy of another one, was put back from a backup, or has lost batches with the power, and this is its first
+   * opening since: its replicas get identities of their own, each when it is opened.
    */
   readonly isCopy: boolean
 }
@@ -50,14 +50,27 @@ export async function openReplicaFolder(
   const name = `the replica store in ${path}`
   const folder = await openDataFolder(path, 'replica', options, async (gate, createIfMissing, witness) => {
     const incarnation = await bindIncarnation(gate, name, createIfMissing ? newIncarnation() : null)
-    const batches = await countBatches(new SealedDatabase(gate, name), witness)
-    const place = await takePlace(path, (options.newPlace ?? randomUUID)())
-    return { contents: { gate, batches, witness, place }, incarnation }
+    const database = new SealedDatabase(gate, name)
+    const counted = await countBatches(database, witness)
+    const parts: PlaceParts = { folder: path, database, newMark: randomUUID }
+    const hasLost = counted.isWhole && counted.batches < witness.batches
+    // Before the loss is forgotten, and before anything is written under counters that were given already.
+    const place = await takePlace(parts, (options.newPlace ?? randomUUID)(), hasLost)
+    if (counted.isWhole) witness.opened(counted.batches)
+    return { contents: { gate, batches: counted.batches, witness, place, parts }, incarnation }
   })
-  const { gate, witness, place } = folder.contents
+  const { gate, witness, place, parts } = folder.contents
   let { batches } = folder.contents
   const index = new SealedDatabase(gate, name)
   const stores = new Set<LevelReplicaStore>()
+  let closing: Promise<void> | null = null
+  const close = async (): Promise<void> => {
+    index.detach()
+    await Promise.all([...stores].map((store) => store.close()))
+    // What cannot be written anew stays as it was: only a copy that was made meanwhile is not noticed then.
+    await renewPlace(parts, place.name).catch(() => {})
+    await folder.close()
+  }
   return {
     path: folder.path,
     found: { ...folder.found, isCopy: place.isCopy },
@@ -72,11 +85,7 @@ export async function openReplicaFolder(
       stores.add(store)
       return store
     },
-    close: async () => {
-      index.detach()
-      await Promise.all([...stores].map((store) => store.close()))
-      await folder.close()
-    },
+    close: () => (closing ??= close()),
   }
 }
 
@@ -85,7 +94,10 @@ export async function openReplicaFolder(
  * nothing to compare here.
  * @throws SyncError STORE_CORRUPT when there were more.
  */
-async function countBatches(database: SealedDatabase, witness: BatchWitness): Promise<number> {
+async function countBatches(
+  database: SealedDatabase,
+  witness: BatchWitness,
+): Promise<{ readonly batches: number; readonly isWhole: boolean }> {
   let batches = 0
   let damaged = false
   for await (const [key, sealed] of database.sealedEntries(replicaKeys.metas)) {
@@ -99,8 +111,7 @@ async function countBatches(database: SealedDatabase, witness: BatchWitness): Pr
   if (batches < witness.batchesMin && !damaged) {
     throw tooShort(replicaKeys.folder, database.name, batches, witness.batchesMin)
   }
-  if (!damaged) witness.opened(batches)
-  return batches
+  return { batches, isWhole: !damaged }
 }
 
 /** The incarnation that is in the database, or `created` written to a new one; null: it must be there. */

@@ -26,6 +26,8 @@ export interface HubFindings {
   readonly newest: Seq
   /** Checkpoints of which both parts are whole, in rising order. */
   readonly checkpoints: readonly Seq[]
+  /** Keys of the parts of checkpoints that can be read, also of halves. */
+  readonly checkpointKeys: readonly string[]
   /** Values that are damaged, and what is wrong with each. */
   readonly damaged: readonly SyncError[]
   /** Whether it is closed for writing since damage was met. */
@@ -37,6 +39,7 @@ export async function findHubDamage(database: SealedDatabase, namespace: Namespa
   const damaged: SyncError[] = []
   const records: FoundRecord[] = []
   const parts = new Map<Seq, number>()
+  const checkpointKeys: string[] = []
   let newest = 0
   const opened = (key: string, sealed: Uint8Array): Uint8Array | null => {
     try {
@@ -58,7 +61,9 @@ export async function findHubDamage(database: SealedDatabase, namespace: Namespa
   }
   for (const range of checkpointsOf) {
     for await (const [key, sealed] of database.sealedEntries(range)) {
-      if (opened(key, sealed) !== null) parts.set(seqOf(key), (parts.get(seqOf(key)) ?? 0) + 1)
+      if (opened(key, sealed) === null) continue
+      checkpointKeys.push(key)
+      parts.set(seqOf(key), (parts.get(seqOf(key)) ?? 0) + 1)
     }
   }
   const checkpoints = [...parts].flatMap(([seq, count]) => (count === 2 ? [seq] : []))
@@ -68,6 +73,7 @@ export async function findHubDamage(database: SealedDatabase, namespace: Namespa
     records,
     newest,
     checkpoints: checkpoints.sort((a, b) => a - b),
+    checkpointKeys,
     damaged,
     isClosed: (await database.sealed(hubKeys.damage(namespace))) !== null,
   }
@@ -80,6 +86,11 @@ export type HubRepairPlan =
   | ({ readonly kind: 'mend' } & Outcome)
   /** `cut`: records that can be read, behind the damage. They go, as does what was damaged after the checkpoint. */
   | ({ readonly kind: 'cut' } & Outcome)
+  /**
+   * Nothing reaches back to a checkpoint that can be read, or to the beginning: all of it goes, and the log begins anew
+   * after `last`.
+   */
+  | { readonly kind: 'begin'; readonly last: Seq; readonly cut: readonly Seq[] }
   | { readonly kind: 'impossible'; readonly why: string }
 
 interface Outcome {
@@ -91,15 +102,12 @@ interface Outcome {
 export function planHubRepair(findings: HubFindings): HubRepairPlan {
   const { state, newest, damaged, isClosed, records } = findings
   if (state?.kind === 'removed') return { kind: 'whole' }
-  if (newest === 0 && findings.checkpoints.length === 0)
+  // Without a seq that it ever had nobody knows where a new beginning would be safe.
+  if (newest === 0 && findings.checkpoints.length === 0 && (state?.head ?? 0) === 0)
     return { kind: 'impossible', why: 'there is no record and no checkpoint of it that can be read' }
   const head = Math.max(state?.head ?? 0, newest, findings.checkpoints.at(-1) ?? 0)
   const start = bestStart(findings, head)
-  if (start === null)
-    return {
-      kind: 'impossible',
-      why: 'no checkpoint of it can be read, and the log does not reach back to its beginning',
-    }
+  if (start === null) return { kind: 'begin', last: head, cut: records.map(({ seq }) => seq) }
   const { checkpoint, end } = start
   // What lies below a known floor is left over from a trim.
   const floor = Math.max(floorOf(records, end), state?.floor ?? 0)
@@ -118,7 +126,9 @@ function bestStart(
   head: Seq,
 ): { checkpoint: Seq; end: Seq } | null {
   const floor = state?.kind === 'present' ? state.floor : null
-  const candidates = checkpoints.filter((seq) => seq <= head)
+  // A log that was trimmed past a checkpoint lacks what came between the two.
+  const reach = floor ?? records[0]?.prev ?? 0
+  const candidates = checkpoints.filter((seq) => seq >= reach && seq <= head)
   // Without a state nobody knows whether something was dropped; a first record that follows none says that nothing was.
   if (floor === 0 || (floor === null && records[0]?.prev === 0)) candidates.unshift(0)
   let best: { checkpoint: Seq; end: Seq } | null = null

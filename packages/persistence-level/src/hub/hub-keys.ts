@@ -24,6 +24,9 @@ export const hubKeys = {
   damages: { gt: 'hub!damage!', lt: 'hub!damage!~' } satisfies KeyRange,
   /** That the namespace is closed for writing. */
   damage: (namespace: Namespace) => `hub!damage!${namespace}`,
+  /** That the store lost something, and the namespace's log was not told yet. */
+  untold: (namespace: Namespace) => `hub!untold!${namespace}`,
+  untolds: { gt: 'hub!untold!', lt: 'hub!untold!~' } satisfies KeyRange,
   /** What stood damaged under `key`. */
   damaged: (namespace: Namespace, key: string) => `hub!damaged!${namespace}!${key}`,
   damagedRange: (namespace: Namespace): KeyRange => ({

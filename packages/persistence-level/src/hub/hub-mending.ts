@@ -8,6 +8,7 @@ import type { HubDraft } from './hub-draft.ts'
 import { checkpointRanges, hubKeys, laterCheckpointRanges, recordRange } from './hub-keys.ts'
 import type { NamespaceDamage } from './namespace-damage.ts'
 import type { PresentNamespace } from './namespace-state.ts'
+import { encodeRecord } from './record-value.ts'
 
 /** Damaged values that one repair keeps aside in the database. */
 const asideMax = 64
@@ -18,12 +19,14 @@ export interface HubMending {
   /** Readable records behind the new head. */
   readonly cut: readonly Seq[]
   readonly damaged: readonly SyncError[]
+  /** With which a log begins anew, at the head that `state` names. */
+  readonly first?: Uint8Array
 }
 
 export async function stageMending(
   draft: HubDraft,
   damage: NamespaceDamage,
-  { namespace, state, cut, damaged }: HubMending,
+  { namespace, state, cut, damaged, first }: HubMending,
 ): Promise<void> {
   const stateKey = hubKeys.state(namespace)
   // What was lost without a trace is no value that could be kept.
@@ -35,6 +38,7 @@ export async function stageMending(
     if (error.path !== stateKey) draft.delete(error.path)
   }
   for (const seq of cut) draft.delete(hubKeys.record(namespace, seq))
+  if (first !== undefined) draft.put(hubKeys.record(namespace, state.head), encodeRecord(0, first))
   await draft.stage(namespace, state)
   // Below the floor nothing is read any more; above the checkpoint there may be half of one.
   draft.obsolete(recordRange(namespace, 0, state.floor))

@@ -30,7 +30,7 @@ import { HubWriter } from './hub-writer.ts'
 import { emptyRange, rangeOf } from './namespace-state.ts'
 import { NamespaceStates } from './namespace-states.ts'
 import { decodeRecord, encodeRecord } from './record-value.ts'
-import type { StoreRecord } from './store-record.ts'
+import { lossNotes, type StoreRecord } from './store-record.ts'
 
 export class LevelHubStore implements HubStore {
   readonly incarnation: string
@@ -139,6 +139,7 @@ export class LevelHubStore implements HubStore {
       const last = Math.max(head, await this.#states.newestRecord(namespace))
       await draft.stage(namespace, { kind: 'removed', last })
       this.#states.damage.end(draft, namespace)
+      draft.delete(hubKeys.untold(namespace))
       for (const range of contentRanges(namespace)) draft.obsolete(range)
       draft.afterwards(() => this.#states.damage.ended(namespace))
     })
@@ -168,6 +169,17 @@ export class LevelHubStore implements HubStore {
     return { key, body: decodeRecord(seq, entry.body).body }
   }
 
+  /** One checkpoint that is whole, whatever the state names. @throws SyncError STORE_CORRUPT where it is not */
+  async checkpointAt(namespace: Namespace, seq: Seq): Promise<StoredCheckpoint> {
+    const part = async (key: string): Promise<Uint8Array> => {
+      const entry = await this.#database.get(key)
+      if (entry === null) throw corrupt(key, 'is missing')
+      return entry.body
+    }
+    const marks = await part(hubKeys.marks(namespace, seq))
+    return { seq, marks, snapshot: () => part(hubKeys.snapshot(namespace, seq)) }
+  }
+
   /** What a repair has to know; every value of the namespace is read. @throws SyncError STORE_… where that is not possible */
   async findings(namespace: Namespace): Promise<HubFindings> {
     return await findHubDamage(this.#database, namespace)
@@ -184,10 +196,32 @@ export class LevelHubStore implements HubStore {
     })
   }
 
-  /** The last step of a repair: the namespace is open for writing from now on. */
+  /** Notes that every namespace may have lost something: their logs are to be told. */
+  noteLoss(): Promise<void> {
+    return this.#writer.run(0, false, async (draft) => {
+      for (const key of await lossNotes(this.#database)) draft.put(key, new Uint8Array(0))
+    })
+  }
+
+  /** Namespaces whose logs were not told yet of what the store lost, sorted; also those that are damaged. */
+  async untold(): Promise<readonly Namespace[]> {
+    const keys = await this.#database.keys(hubKeys.untolds)
+    return keys.map((key) => key.slice(hubKeys.untold('').length))
+  }
+
+  /** The namespace's log says itself what it lost. */
+  told(namespace: Namespace): Promise<void> {
+    return this.#writer.run(0, false, (draft) => {
+      draft.delete(hubKeys.untold(namespace))
+      return Promise.resolve()
+    })
+  }
+
+  /** The last step of a repair: its log was told what it lost, and the namespace is open for writing from now on. */
   reopen(namespace: Namespace): Promise<void> {
     return this.#writer.run(0, false, (draft) => {
       this.#states.damage.end(draft, namespace)
+      draft.delete(hubKeys.untold(namespace))
       draft.afterwards(() => this.#states.damage.ended(namespace))
       return Promise.resolve()
     })

@@ -9,7 +9,13 @@ import { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, isCorrupt, tooShort } from '../sealed-value.ts'
 import { hubKeys } from './hub-keys.ts'
 import { LevelHubStore } from './hub-store.ts'
-import { checkSum, readStoreRecord, storeRecordChange, type StoreRecord } from './store-record.ts'
+import {
+  checkSum,
+  noteLossAtOpening,
+  readStoreRecord,
+  storeRecordChange,
+  type StoreRecord,
+} from './store-record.ts'
 
 export interface HubContentsOptions {
   /** What a new store is called: a text never used twice. A store that is there keeps its own. */
@@ -57,8 +63,11 @@ export async function openHubStoreBehind(
       return null
     })
     const witness = options.witness ?? noWitness
+    const noted = record === null ? null : await noteLossAtOpening(sealed, record, witness.batches)
+    // Only now: a crash before it leaves the loss to be noted again.
     if (record !== null) witness.opened(record.batches)
-    const known = record ?? { incarnation: options.incarnation, batches: 0, sum: 0 }
+    if (noted !== null && noted !== record) witness.written(noted.batches)
+    const known = noted ?? { incarnation: options.incarnation, batches: 0, sum: 0 }
     const store = new LevelHubStore(sealed, gate.durability, known, witness, release)
     if (record === null) await store.refuseWrites()
     return store

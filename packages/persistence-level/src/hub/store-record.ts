@@ -84,6 +84,32 @@ export async function acceptStore(
   return record
 }
 
+/** That each namespace's log is to be told of a loss, as values of a batch. */
+export async function lossNotes(database: SealedDatabase): Promise<readonly string[]> {
+  const keys: string[] = []
+  for await (const [key, sealed] of database.sealedEntries(hubKeys.states)) {
+    if (readState(key, sealed)?.state.kind !== 'removed')
+      keys.push(hubKeys.untold(hubKeys.namespaceOfState(key)))
+  }
+  return keys
+}
+
+/**
+ * Of a store with fewer batches than were written the rest went with the power: each log is to be told so, by whoever serves
+ * it, however many look at the store before. The record after that.
+ */
+export async function noteLossAtOpening(
+  database: SealedDatabase,
+  record: StoreRecord,
+  batchesWritten: number,
+): Promise<StoreRecord> {
+  if (record.batches >= batchesWritten) return record
+  const noted = { ...record, batches: record.batches + 1 }
+  const notes = (await lossNotes(database)).map((key) => ({ key, value: seal(key, new Uint8Array(0)) }))
+  await database.write([storeRecordChange(noted), ...notes])
+  return noted
+}
+
 async function sumOfStates(database: SealedDatabase): Promise<{ sum: number; damaged: boolean }> {
   let sum = 0
   let damaged = false

@@ -3,11 +3,12 @@
  * and `rejoin repair`. Nothing is written here, and nothing is made of the bytes: whether they make a document is for
  * `verifyReplica` to say.
  */
-import { SyncError, type Commit, type Namespace, type RejectedCommit } from '@rejoin/core'
+import { SyncError, type Commit, type Counter, type Namespace, type RejectedCommit } from '@rejoin/core'
 import type { SealedDatabase } from '../sealed-database.ts'
 import { checksumOf, isCorrupt, unseal } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { decodeCommit, decodeRejected } from './commit-value.ts'
+import { missingCommits, type MissingCommits } from './missing-commits.ts'
 import { replicaKeys, shelfRange, type Shelf } from './replica-keys.ts'
 import { decodeMeta, type Inventory, type ReplicaMeta } from './replica-meta.ts'
 
@@ -45,6 +46,8 @@ export async function findReplicaDamage(
   const outbox: Commit[] = []
   const rejected: RejectedCommit[] = []
   const found = { count: 0, sum: 0 }
+  const present = new Set<Counter>()
+  const updates: number[] = []
   let [values, bytes] = [0, 0]
   /** @returns what `read` makes of the value, or null where there is none or it is damaged. */
   const take = <T>(
@@ -76,20 +79,37 @@ export async function findReplicaDamage(
   const snapshot = take('snapshot', snapshotKey, await database.sealed(snapshotKey), (body) => body)
   if (snapshot !== null) base.push(snapshot)
   for await (const [key, sealed] of database.sealedEntries(shelfRange('update', namespace))) {
+    updates.push(seqOf(key))
     const update = take('update', key, sealed, (body) => body)
     if (update !== null) base.push(update)
   }
   for await (const [key, sealed] of database.sealedEntries(shelfRange('outbox', namespace))) {
+    present.add(seqOf(key))
     const commit = take('outbox', key, sealed, (body) => decodeCommit(key, body))
     if (commit !== null) outbox.push(commit)
   }
   for await (const [key, sealed] of database.sealedEntries(shelfRange('rejected', namespace))) {
+    present.add(seqOf(key))
     const refused = take('rejected', key, sealed, (body) => decodeRejected(key, body))
     if (refused !== null) rejected.push(refused)
   }
-  // Where a value is damaged they cannot add up.
-  const wrong = read === null || faults.length > 0 ? null : wrongInventory(read.inventory, found)
-  if (wrong !== null) faults.push({ part: 'whole', key: metaKey, message: `${metaKey} ${wrong}` })
+  if (read !== null) {
+    const { meta, inventory } = read
+    const there = values - 1
+    const areCounted = inventory.count === there
+    // Where a value is damaged they cannot add up.
+    if (areCounted ? faults.length === 0 && inventory.sum !== found.sum >>> 0 : inventory.count < there)
+      faults.push(wrongInventory(metaKey, inventory, there, ''))
+    if (inventory.count > there) {
+      const missing = missingCommits({ meta, outbox, present }, inventory.count - there)
+      for (const counter of missing.lost) {
+        const key = replicaKeys.numbered('outbox', namespace, counter)
+        faults.push({ part: 'outbox', key, message: `${key} is missing, and commits after it are there` })
+      }
+      if (!missing.isAll || !isUnbroken(updates, meta))
+        faults.push(wrongInventory(metaKey, inventory, there, perhapsText(missing)))
+    }
+  }
   return { namespace, meta: read?.meta ?? null, base, outbox, rejected, values, bytes, faults }
 }
 
@@ -113,7 +133,7 @@ export function planReplicaRepair({ meta, outbox, faults }: ReplicaFindings): Re
     return { kind: 'impossible', why: 'who this replica is, and up to where it counted, cannot be read' }
   const lostOf = (part: ReplicaPart): number[] =>
     faults.flatMap((fault) => (fault.part === part ? [seqOf(fault.key)] : []))
-  const lost = lostOf('outbox')
+  const lost = lostOf('outbox').toSorted((a, b) => a - b)
   const firstLost = Math.min(...lost)
   return {
     kind: 'mend',
@@ -123,10 +143,23 @@ export function planReplicaRepair({ meta, outbox, faults }: ReplicaFindings): Re
   }
 }
 
-function wrongInventory(expected: Inventory, found: Inventory): string | null {
-  const sum = found.sum >>> 0
-  if (expected.count === found.count && expected.sum === sum) return null
-  return expected.count === found.count
-    ? `does not match the ${found.count} values: some are older or newer`
-    : `counts ${expected.count} values, there are ${found.count}`
+/** Numbers rise one by one, up to the last that was given; of none that is there nobody can tell. */
+function isUnbroken(updates: readonly number[], { nextUpdate }: ReplicaMeta): boolean {
+  const first = updates[0]
+  return first === undefined || updates.length === nextUpdate - first
+}
+
+function wrongInventory(key: string, { count }: Inventory, there: number, more: string): ReplicaFault {
+  const what =
+    count === there
+      ? `does not match the ${there} values: some are older or newer`
+      : `counts ${count} values, there are ${there}`
+  return { part: 'whole', key, message: `${key} ${what}${more}` }
+}
+
+function perhapsText({ perhaps }: MissingCommits): string {
+  if (perhaps === null) return ''
+  const { after, upTo } = perhaps
+  const which = after + 1 === upTo ? `the commit ${upTo}` : `commits of ${after + 1} to ${upTo}`
+  return `; ${which} may have been among them, saved here and never acknowledged`
 }

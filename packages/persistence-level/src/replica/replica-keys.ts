@@ -10,6 +10,8 @@ export const shelves: readonly Shelf[] = ['update', 'outbox', 'rejected']
 export const replicaKeys = {
   /** In a folder: which folder this database belongs to. */
   folder: 'replica!folder',
+  /** In a folder: the marks of its place, the newest and the one before. */
+  place: 'replica!place',
   /** Everything of all replicas. */
   all: { gt: 'replica!', lt: 'replica!~' } satisfies KeyRange,
   meta: (namespace: Namespace) => `replica!meta!${namespace}`,

@@ -23,6 +23,7 @@ import { addSync } from './commands/sync.ts'
 import { addTour } from './commands/tour.ts'
 import { addVerify } from './commands/verify.ts'
 import { commitJson } from './commit.ts'
+import { endOnInterrupt } from './interrupt.ts'
 import { openOutput, watchOutlet, type Streams } from './output.ts'
 import { Refusal } from './refusal.ts'
 
@@ -63,7 +64,8 @@ export async function main(args: readonly string[], streams: Streams = process):
   ]) {
     add(program, streams)
   }
-  const code = await run(program, args, streams, () => outlet() === 'gone')
+  const release = endOnInterrupt((error) => report(error, openOutput(streams, args.includes('--json'))))
+  const code = await run(program, args, streams, () => outlet() === 'gone').finally(release)
   // What fails to be written shows a turn later.
   await new Promise<void>((resolve) => streams.stdout.write('', () => resolve()))
   const fault = outlet()

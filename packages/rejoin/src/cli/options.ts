@@ -23,7 +23,13 @@ export interface ReplicaOptions extends FolderOptions {
 }
 
 /** What a command does to its data folder: one that only looks must not make one of a mistyped path. */
-export type FolderUse = 'makes' | 'reads'
+export type FolderUse = 'makes' | 'makes new' | 'reads'
+
+const useTexts: Readonly<Record<FolderUse, string>> = {
+  makes: '; made where there is none',
+  'makes new': ' that is made; nothing may be there yet',
+  reads: '',
+}
 
 export function withFolder(
   command: Command,
@@ -31,8 +37,9 @@ export function withFolder(
   use: FolderUse,
   json = 'print one JSON document',
 ): Command {
-  const made = use === 'makes' ? '; made where there is none' : ''
-  return command.requiredOption('--data <dir>', `data folder of the ${whose}${made}`).option('--json', json)
+  return command
+    .requiredOption('--data <dir>', `data folder of the ${whose}${useTexts[use]}`)
+    .option('--json', json)
 }
 
 export function withDomain(command: Command): Command {

@@ -27,6 +27,17 @@ export function tokenSource({ tokenFile }: TokenOptions): TokenSource | undefine
   return token === '' ? undefined : () => token
 }
 
+/** Says with UNAUTHENTICATED what to do about it on the command line. */
+export async function withTokenHint<R>(work: () => Promise<R>): Promise<R> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof SyncError) || error.code !== 'UNAUTHENTICATED') throw error
+    const hint = `give a key that this hub knows: --token-file FILE, or ${VARIABLE} in the environment`
+    throw new SyncError(error.code, `${error.message} (${hint})`, { cause: error })
+  }
+}
+
 /** @throws SyncError INPUT_INVALID */
 async function readToken(file: string): Promise<string> {
   try {

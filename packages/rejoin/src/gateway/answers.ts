@@ -57,6 +57,7 @@ export async function streamedAnswer(
   const first = await parts.next()
   let ready: IteratorResult<string, void> | null = first
   let taken = new AbortController()
+  let isGone = false
   const body = new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
@@ -64,6 +65,8 @@ export async function streamedAnswer(
         try {
           const { done, value } = ready ?? (await parts.next())
           ready = null
+          // Whoever asked left while this was made: nobody is there to hand it to, and that is no fault.
+          if (isGone) return
           if (done === true) return controller.close()
           controller.enqueue(encoder.encode(value))
         } catch (error) {
@@ -79,6 +82,7 @@ export async function streamedAnswer(
         })
       },
       cancel: async () => {
+        isGone = true
         taken.abort()
         await parts.return()
       },

@@ -8,8 +8,10 @@ import { SyncError, type Clock, type HubChannel, type Namespace } from '@rejoin/
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { type Principal } from '@rejoin/hub'
 import { intents } from '@rejoin/intents'
+import { openReplicaStore } from '@rejoin/persistence-level'
 import { openReplica, type Replica } from '@rejoin/replica'
 import { memoryDial } from '@rejoin/transport'
+import { MemoryLevel } from 'memory-level'
 
 export type IntentsReplica = Replica<typeof intents>
 
@@ -171,9 +173,7 @@ async function openInMemory(
   dial: Parameters<typeof openReplica>[0]['dial'],
   clock: Clock,
 ): Promise<IntentsReplica> {
-  // Loaded by those hubs alone that serve thin clients.
-  const { MapReplicaStore } = await import('@rejoin/testkit')
-  const store = new MapReplicaStore()
+  const store = await openReplicaStore(new MemoryLevel(), namespace)
   return openReplica({ domain: intents, namespace, store, crdt: yjsCrdt, clock, dial, live: false })
 }
 

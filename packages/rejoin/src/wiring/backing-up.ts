@@ -1,11 +1,50 @@
 /** A backup of a hub's folder: asked of the hub that has it open, or made here where none has. */
+import { rm } from 'node:fs/promises'
 import { examineHubFolder, type HubBackup } from '@rejoin/persistence-level/node'
 import { askForBackup } from './control-client.ts'
 import { besideStore, type HubBackupOptions } from './backup-desk.ts'
 import { systemClock } from './system-clock.ts'
+import { verifyFolder, type FolderReport } from './verifying.ts'
 
 export interface FolderBackup extends HubBackup {
   readonly by: 'running hub' | 'this process'
+}
+
+export interface VerifiedBackup {
+  readonly backup: FolderBackup
+  readonly verified: FolderReport
+}
+
+/** One that could not be verified to its end is removed again. @throws SyncError as `backUpFolder`, and as `verifyFolder` */
+export async function backUpAndVerify(
+  data: string,
+  place: string,
+  options: HubBackupOptions = {},
+  verify: (place: string) => Promise<FolderReport> = verifyFolder,
+): Promise<VerifiedBackup> {
+  const backup = await backUpFolder(data, place, options)
+  try {
+    return { backup, verified: await orAborted(options.signal, verify(place)) }
+  } catch (error) {
+    await rm(place, { recursive: true, force: true, maxRetries: 5 })
+    throw error
+  }
+}
+
+/** Whatever comes of the work when it is given up, nobody hears. */
+async function orAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
+  if (signal === undefined) return await work
+  let stop = (): void => {}
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error)
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
 }
 
 /** @throws SyncError INPUT_INVALID where the place is not free, STORE_LOCKED, STORE_FULL, and as for opening a folder */

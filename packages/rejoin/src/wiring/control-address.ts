@@ -1,14 +1,17 @@
 /**
  * Where a running hub is asked for what only it can do with its folder: a Unix domain socket in `rejoin.run` inside the data
- * folder. That folder is its owner's alone (0700), and so is what is asked. The name of a socket may be some hundred
- * bytes long and no longer: for a folder further down the socket is in a folder of its own among the temporary ones, and
- * `rejoin.run/at` says where.
+ * folder. That folder is its owner's alone (0700), and so is what is asked. The name of a socket may be some hundred bytes long
+ * and no longer: of a folder further down it is among the temporary files, in a folder of its own that is named after the path
+ * of the data folder. Nothing is believed that lies about in a data folder, which may be a copy of another hub's.
  */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { lstat, mkdir, realpath, rm, rmdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { SyncError } from '@rejoin/core'
 
 const RUN = 'rejoin.run'
+const SOCKET = 'socket'
 /** Bytes of a socket's name: 104 on macOS, 108 on Linux, the end of the text included. */
 const nameBytesMax = 100
 
@@ -17,30 +20,46 @@ export interface ControlAddress {
   remove(): Promise<void>
 }
 
-/** Only while the data folder is ours: what a dead process left is cleared away. */
+/**
+ * Only while the data folder is ours: what a dead process left is cleared away.
+ * @throws SyncError FOLDER_FOREIGN where somebody else has made that folder, or what the file system says
+ */
 export async function makeControlAddress(data: string): Promise<ControlAddress> {
-  const run = join(resolve(data), RUN)
-  await removeControl(run)
-  await mkdir(run, { mode: 0o700 })
-  const near = join(run, 'socket')
-  if (Buffer.byteLength(near) <= nameBytesMax) return { path: near, remove: () => removeControl(run) }
-  const far = join(await mkdtemp(join(tmpdir(), 'rejoin-')), 'socket')
-  await writeFile(join(run, 'at'), far, { mode: 0o600 })
-  return { path: far, remove: () => removeControl(run) }
+  const run = await runFolder(data)
+  await removeRun(run)
+  await mkdir(run, { recursive: true, mode: 0o700 })
+  if (!(await isOurs(run))) {
+    throw new SyncError('FOLDER_FOREIGN', `${run} is not this user's alone: remove it, then start again`)
+  }
+  return { path: join(run, SOCKET), remove: () => removeRun(run) }
 }
 
-/** Null where no hub says that it can be asked. */
-export async function findControlAddress(data: string): Promise<string> {
-  const run = join(resolve(data), RUN)
-  return (await farPath(run)) ?? join(run, 'socket')
+/** Null where nobody of this user can be asked there. */
+export async function findControlAddress(data: string): Promise<string | null> {
+  const run = await runFolder(data).catch(() => null)
+  return run !== null && (await isOurs(run)) ? join(run, SOCKET) : null
 }
 
-async function removeControl(run: string): Promise<void> {
-  const far = await farPath(run)
-  if (far !== null) await rm(dirname(far), { recursive: true, force: true })
-  await rm(run, { recursive: true, force: true })
+async function runFolder(data: string): Promise<string> {
+  const folder = await realpath(data)
+  const near = join(folder, RUN)
+  if (Buffer.byteLength(join(near, SOCKET)) <= nameBytesMax) return near
+  const name = createHash('sha256').update(folder).digest('hex').slice(0, 16)
+  return join(tmpdir(), `rejoin-${name}`)
 }
 
-async function farPath(run: string): Promise<string | null> {
-  return await readFile(join(run, 'at'), 'utf8').catch(() => null)
+/** The socket and its folder, and nothing else: what is not ours is left where it is. */
+async function removeRun(run: string): Promise<void> {
+  if (!(await isOurs(run))) return
+  await rm(join(run, SOCKET), { force: true })
+  await rmdir(run).catch(() => {})
+}
+
+/** A folder, not a link to one, of this user, into which nobody else can put anything. */
+async function isOurs(run: string): Promise<boolean> {
+  const found = await lstat(run).catch(() => null)
+  if (found === null || !found.isDirectory()) return false
+  // Windows has neither.
+  const user = process.getuid?.()
+  return user === undefined || (found.uid === user && (found.mode & 0o022) === 0)
 }

@@ -1,7 +1,6 @@
 /** Asks the hub that has a data folder open for a backup of it. */
 import { createConnection, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { SyncError } from '@rejoin/core'
 import type { CopyProgress, HubBackup } from '@rejoin/persistence-level/node'
 import { findControlAddress } from './control-address.ts'
@@ -18,13 +17,16 @@ export interface Asked {
  * @throws SyncError what the hub refuses, CHANNEL_CLOSED where it ends meanwhile, or why the signal aborted.
  */
 export async function askForBackup(data: string, place: string, asked: Asked): Promise<HubBackup | null> {
-  const socket = await connect(await findControlAddress(data))
+  const address = await findControlAddress(data)
+  const socket = address === null ? null : await connect(address)
   if (socket === null) return null
   const hangUp = (): void => void socket.destroy()
   asked.signal?.addEventListener('abort', hangUp)
   try {
+    // While it was connecting.
+    asked.signal?.throwIfAborted()
     socket.write(lineOf({ op: 'backup', place }))
-    for await (const line of createInterface(socket)) {
+    for await (const line of linesOf(socket)) {
       const answer = readLine(answerSchema, line)
       if ('error' in answer) throw errorOf(answer.error)
       if ('backup' in answer) return answer.backup
@@ -35,6 +37,21 @@ export async function askForBackup(data: string, place: string, asked: Asked): P
   } finally {
     asked.signal?.removeEventListener('abort', hangUp)
     socket.destroy()
+  }
+}
+
+/** Up to the end of the connection, in order or not: what was still to come says that, by not being there. */
+async function* linesOf(socket: Socket): AsyncGenerator<string, void, undefined> {
+  let text = ''
+  try {
+    for await (const chunk of socket.setEncoding('utf8')) {
+      text += chunk as string
+      const lines = text.split('\n')
+      text = lines.pop() ?? ''
+      yield* lines
+    }
+  } catch {
+    return
   }
 }
 

@@ -1,7 +1,6 @@
 /** The control socket of a running hub: takes one request a connection, and does one thing at a time. */
 import { createServer, type Server, type Socket } from 'node:net'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
 import { asSyncError, SyncError } from '@rejoin/core'
 import type { BackupOptions, HubBackup } from '@rejoin/persistence-level/node'
 import { makeControlAddress } from './control-address.ts'
@@ -46,11 +45,14 @@ export async function serveControl(data: string, backUp: BackUp): Promise<Contro
 
 async function serve(socket: Socket, backUp: BackUp): Promise<void> {
   const gone = new AbortController()
+  // Nothing that who is connected does may hurt the hub: its end is all that counts.
   socket.on('error', () => {})
   socket.on('close', () =>
     gone.abort(new SyncError('INTERRUPTED', 'who asked for it is gone; nothing of it is left')),
   )
-  const say = (answer: ControlAnswer): void => void socket.write(lineOf(answer))
+  const say = (answer: ControlAnswer): void => {
+    if (socket.writable) socket.write(lineOf(answer))
+  }
   try {
     const { place } = readLine(requestSchema, await requestLine(socket))
     const backup = await backUp(place, { onProgress: (progress) => say({ progress }), signal: gone.signal })
@@ -62,19 +64,27 @@ async function serve(socket: Socket, backUp: BackUp): Promise<void> {
   socket.end()
 }
 
-/** @throws SyncError MESSAGE_TOO_LARGE, TIMED_OUT, or CHANNEL_CLOSED where there is none. */
+/**
+ * Read by hand: a readline interface hands on the socket's errors, and one that nobody hears ends the process.
+ * @throws SyncError MESSAGE_TOO_LARGE, TIMED_OUT, or CHANNEL_CLOSED where there is none.
+ */
 function requestLine(socket: Socket): Promise<string> {
   return new Promise((resolve, reject) => {
-    let bytes = 0
+    let text = Buffer.alloc(0)
+    let isRead = false
     socket.setTimeout(requestMsMax, () => reject(new SyncError('TIMED_OUT', 'no request came')))
-    socket.on('data', (chunk: Buffer) => {
-      bytes += chunk.length
-      if (bytes > lineBytesMax) reject(new SyncError('MESSAGE_TOO_LARGE', 'the request is too long'))
-    })
     socket.on('close', () => reject(new SyncError('CHANNEL_CLOSED', 'no request came')))
-    createInterface(socket).once('line', (line) => {
+    // Whatever comes after it is read and dropped, so that its end is seen.
+    socket.on('data', (chunk: Buffer) => {
+      if (isRead) return
+      text = Buffer.concat([text, chunk])
+      const end = text.indexOf('\n')
+      isRead = end >= 0 || text.length > lineBytesMax
+      if (end < 0 ? isRead : end > lineBytesMax)
+        reject(new SyncError('MESSAGE_TOO_LARGE', 'the request is too long'))
+      if (!isRead) return
       socket.setTimeout(0)
-      resolve(line)
+      resolve(text.toString('utf8', 0, Math.max(end, 0)))
     })
   })
 }

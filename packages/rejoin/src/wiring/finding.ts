@@ -8,7 +8,7 @@ export function findingEvents(found: FolderFinding, path: string, whose: 'hub' |
   if (batchesLost > 0)
     return [{ level: 'warn', namespace: null, message: lostText(batchesLost, path, whose) }]
   if (isClosedInOrder) return []
-  const message = `${path} was not closed in order by the process before this one; nothing that it had answered is missing`
+  const message = `${path} was not closed in order by the process before this one: by itself that loses nothing of what was answered`
   return [{ level: 'info', namespace: null, message }]
 }
 
@@ -18,6 +18,6 @@ function lostText(batches: number, path: string, whose: 'hub' | 'replica'): stri
   const then =
     whose === 'hub'
       ? 'replicas that were told of them are ahead of this hub'
-      : 'commits saved in them are gone here, unless a hub has them'
+      : 'commits saved in them are gone here, unless a hub has them, and its replicas get ids of their own'
   return `${what} ${why}; ${then}`
 }

@@ -1,19 +1,27 @@
 /**
- * Lets a replica's folder bring back what a repaired hub has lost, as it would by itself at its next sync: both in this
- * process and on no port, so nobody else is let in, and nobody has to sign in.
+ * Lets a replica's folder bring back what a repaired hub has lost: from folder to folder, with no hub that runs and no wire,
+ * so that no message bounds it. Nothing is written to the replica's folder: what waits there it pushes itself.
  */
-import { asSyncError, type AnyDomain, type Dial, type Namespace } from '@rejoin/core'
+import { asSyncError, SyncError, type AnyDomain, type Namespace, type Seq } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { anyone, openHub } from '@rejoin/hub'
-import { openHubFolder, openReplicaFolder, type ReplicaFolder } from '@rejoin/persistence-level/node'
-import { openReplica } from '@rejoin/replica'
-import { memoryDial } from '@rejoin/transport'
+import { healNamespace } from '@rejoin/hub'
+import {
+  examineReplicaFolder,
+  openHubFolder,
+  type ExaminedReplicaFolder,
+  type HubFolder,
+} from '@rejoin/persistence-level/node'
 import { systemClock } from './system-clock.ts'
 
 export interface HealedNamespace {
   readonly namespace: Namespace
-  /** Null where the replica could not sync. */
-  readonly path: string | null
+  /**
+   * `healed`: the hub's log holds all that the replica had of it, brought back now or there before. `whole`: it lacked nothing
+   * that this replica has. Null where it could not be healed.
+   */
+  readonly outcome: 'healed' | 'whole' | null
+  /** Of the hub's log, where it holds all of it; null where it is not `healed`. */
+  readonly seq: Seq | null
   readonly error: { readonly code: string; readonly message: string } | null
 }
 
@@ -24,62 +32,54 @@ export async function healFrom(
   domains: readonly AnyDomain[],
   only: Namespace | null,
 ): Promise<readonly HealedNamespace[]> {
-  const hubFolder = await openHubFolder(hubData)
-  const hub = openHub({
-    store: hubFolder.store,
-    updates: yjsCrdt.updates,
-    domains,
-    clock: systemClock,
-    // It was asked to heal, and for no new epoch.
-    rebuild: 'never',
-  })
-  const { dial } = memoryDial({
-    clock: systemClock,
-    accept: (channel) => void hub.accept(channel, anyone),
-  })
+  const hub = await openHubFolder(hubData)
   try {
-    const replicas = await openReplicaFolder(replicaData)
+    const replicas = await examineReplicaFolder(replicaData)
     try {
       const healed: HealedNamespace[] = []
       for (const namespace of await replicas.namespaces())
-        if (only === null || namespace === only)
-          healed.push(await syncOnce(replicas, namespace, domains, dial))
+        if (only === null || namespace === only) healed.push(await heal(hub, replicas, namespace, domains))
       return healed
     } finally {
       await replicas.close()
     }
   } finally {
     await hub.close()
-    await hubFolder.close()
   }
 }
 
-async function syncOnce(
-  replicas: ReplicaFolder,
+async function heal(
+  { store }: HubFolder,
+  replicas: ExaminedReplicaFolder,
   namespace: Namespace,
   domains: readonly AnyDomain[],
-  dial: Dial,
 ): Promise<HealedNamespace> {
-  let failure: unknown = null
-  // Whichever of them the namespace is kept as.
-  for (const domain of domains) {
-    const store = replicas.replica(namespace)
-    try {
-      const parts = { store, crdt: yjsCrdt, clock: systemClock, dial, live: false }
-      const replica = await openReplica({ domain, namespace, ...parts })
-      try {
-        const { path } = await replica.syncOnce()
-        return { namespace, path, error: null }
-      } finally {
-        await replica.close()
-      }
-    } catch (error) {
-      failure = error
-      if (asSyncError(error, 'HUB_INTERNAL', '').code !== 'DOMAIN_MISMATCH') break
-    } finally {
-      await store.close()
-    }
+  try {
+    const { meta, ...found } = await soundReplica(replicas, namespace)
+    const stored = { ...found, identity: meta.identity, cursor: meta.cursor, notes: meta.notes }
+    const domain = domainOf(meta.identity.domain, namespace, domains)
+    const parts = { store, updates: yjsCrdt.updates, clock: systemClock }
+    const result = await healNamespace(parts, namespace, domain, stored)
+    const seq = result.kind === 'healed' ? result.at : null
+    return { namespace, outcome: result.kind, seq, error: null }
+  } catch (error) {
+    const { code, message } = asSyncError(error, 'HUB_INTERNAL', `${namespace} could not be healed`)
+    return { namespace, outcome: null, seq: null, error: { code, message } }
   }
-  const { code, message } = asSyncError(failure, 'HUB_INTERNAL', `${namespace} could not be synced`)
-  return { namespace, path: null, error: { code, message } }
+}
+
+/** What is damaged brings nothing back. */
+async function soundReplica(replicas: ExaminedReplicaFolder, namespace: Namespace) {
+  const { meta, base, outbox, faults } = await replicas.examine(namespace)
+  const fault = replicas.fault?.message ?? faults[0]?.message
+  if (meta !== null && fault === undefined) return { meta, base, outbox }
+  const why = fault ?? 'there is nothing of it'
+  throw new SyncError('STORE_CORRUPT', `${namespace} in ${replicas.path}: ${why}; take another replica`)
+}
+
+function domainOf(name: string, namespace: Namespace, domains: readonly AnyDomain[]): AnyDomain {
+  const domain = domains.find((each) => each.name === name)
+  if (domain !== undefined) return domain
+  const known = domains.map((each) => each.name).join(', ')
+  throw new SyncError('DOMAIN_MISMATCH', `${namespace} is kept as ${name}, not as ${known}: name its domain`)
 }

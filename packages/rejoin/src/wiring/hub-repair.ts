@@ -2,10 +2,11 @@
  * Repairing a hub's folder, namespace by namespace. From the newest checkpoint that can be read the log is taken as far as it
  * goes without a break; what the checkpoint covers needs no record any more; what lies behind a break is no log and has to
  * go, and replicas bring it back: every log that may have lost something is told so before it is opened for writing again.
+ * What a plan ends in is looked at before anything is touched.
  */
 import { SyncError, type Namespace, type Seq } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { loggedCommits, markRestored, verifyNamespace } from '@rejoin/hub'
+import { beginLost, loggedCommits, markRestored, recordPlace, verifyNamespace } from '@rejoin/hub'
 import {
   examineHubFolder,
   planHubRepair,
@@ -13,6 +14,7 @@ import {
   type HubFindings,
   type HubRepairPlan,
 } from '@rejoin/persistence-level/node'
+import { rehearse } from './hub-rehearsal.ts'
 import { impossible, type RepairedNamespace, type RepairManner } from './repair-report.ts'
 import { systemClock } from './system-clock.ts'
 
@@ -61,9 +63,7 @@ function storeResult(fault: SyncError, { isDiscarding }: RepairManner): Repaired
     faults: [fault.message],
     steps: ['take what is there for an older state of this hub, as after restoring a backup'],
     commits: [],
-    advice: isDiscarding
-      ? 'let every replica sync: they bring back what they have of what was lost'
-      : 'restore a backup if there is a newer one; or repair with --discard',
+    advice: isDiscarding ? syncAdvice : 'restore a backup if there is a newer one; or repair with --discard',
     verified: null,
   }
 }
@@ -90,10 +90,63 @@ async function repairNamespace(
     case 'whole':
       if (!isOlder || (await store.state(namespace)) !== 'present') return whole(namespace)
       return await finished(store, namespace, { faults, steps: [], commits: [] }, true)
+    case 'begin':
+      return await begin(store, findings, plan, faults, manner)
     case 'mend':
     case 'cut':
       return await change(folder, findings, plan, faults, manner, isOlder)
   }
+}
+
+/** Nothing is left that anything could go on from: the log begins anew, and says of all before that it is lost. */
+async function begin(
+  store: Store,
+  { namespace, damaged, checkpointKeys }: HubFindings,
+  { last, cut }: Extract<HubRepairPlan, { kind: 'begin' }>,
+  faults: readonly string[],
+  manner: RepairManner,
+): Promise<RepairedNamespace> {
+  const behind = await readRecords(store, namespace, cut)
+  const commits = behind.flatMap((record) => record.commits)
+  const place = behind.at(-1)?.place ?? (await manner.placeOf(namespace))
+  if (place === null) {
+    const why =
+      'its log cannot be read from its first record on, and no other record says which domain it is of'
+    const advice =
+      'restore a backup; or repair with --discard --from FOLDER, the folder of a replica that has this namespace'
+    return { ...lost(namespace, why, faults), commits, advice }
+  }
+  const steps = [
+    `begin its log anew, of the domain ${place.domain}; ${behindText(cut)}`,
+    'open it for writing',
+  ]
+  if (!manner.isDiscarding) return { ...needsDiscard(namespace), faults, steps, commits, advice: beginAdvice }
+  const first = beginLost(place, last, systemClock)
+  for (const key of checkpointKeys) await salvageValue(store, key, manner)
+  await salvageAll(store, damaged, behind, manner)
+  const state = { kind: 'present', head: first.seq, floor: 0, checkpoint: 0 } as const
+  await store.mend({ namespace, state, cut, damaged, first: first.bytes })
+  const result = await finished(store, namespace, { faults, steps, commits }, false)
+  return result.outcome === 'repaired' ? { ...result, advice: syncAdvice } : result
+}
+
+const beginAdvice =
+  'restore a backup; or repair with --discard: all that is there of it is saved beside the folder and taken out, its log ' +
+  'begins anew behind every seq that it had, and replicas bring back what they have: at their next sync, or at once from ' +
+  'the folder of one with --from FOLDER'
+
+const syncAdvice = 'let every replica sync: they bring back what they have of what was lost'
+
+function needsDiscard(namespace: Namespace): RepairedNamespace {
+  const advice = 'restore a backup, or repair with --discard: replicas that have it bring it back'
+  return { namespace, outcome: 'needs discard', faults: [], steps: [], commits: [], advice, verified: null }
+}
+
+function behindText(cut: readonly Seq[]): string {
+  if (cut.length === 0) return 'behind the damage there is nothing that can be read'
+  return cut.length === 1
+    ? 'behind the damage there is 1 record that can be read'
+    : `behind the damage there are ${cut.length} records that can be read`
 }
 
 async function change(
@@ -108,19 +161,20 @@ async function change(
   const steps = stepsOf(findings, plan)
   const cut = await readRecords(store, namespace, plan.cut)
   const commits = cut.flatMap((record) => record.commits)
-  const isWaiting = plan.kind === 'cut' || (fault !== null && !isOlder)
-  if (isWaiting && !manner.isDiscarding) {
-    const advice = 'restore a backup, or repair with --discard: replicas that have it bring it back'
-    return { namespace, outcome: 'needs discard', faults, steps, commits, advice, verified: null }
+  const { faults: left } = await rehearse(store, findings, plan.state)
+  if (left.length > 0) {
+    const why = `what can be read of it makes no sound namespace: ${left.map(({ message }) => message).join('; ')}`
+    return lost(namespace, why, faults)
   }
-  for (const { path } of findings.damaged) if (path !== null) await salvageValue(store, path, manner)
-  for (const { key, commits: names } of cut) await salvageValue(store, key, manner, { commits: names })
-  await manner.salvage.kept()
+  const isWaiting = plan.kind === 'cut' || (fault !== null && !isOlder)
+  if (isWaiting && !manner.isDiscarding) return { ...needsDiscard(namespace), faults, steps, commits }
+  await salvageAll(store, findings.damaged, cut, manner)
   await store.mend({ namespace, state: plan.state, cut: plan.cut, damaged: findings.damaged })
   const before = findings.state?.kind === 'present' ? findings.state : null
   const isShorter = plan.state.head !== before?.head || plan.state.floor === plan.state.head
   // Closed and whole: an earlier repair may have ended between its steps.
-  const mayHaveLost = isOlder || plan.kind === 'cut' || isShorter || findings.damaged.length === 0
+  const isUntold = (await store.untold()).includes(namespace)
+  const mayHaveLost = isOlder || isUntold || plan.kind === 'cut' || isShorter || findings.damaged.length === 0
   return await finished(store, namespace, { faults, steps, commits }, mayHaveLost)
 }
 
@@ -141,9 +195,7 @@ async function finished(
   const verified = await verifyNamespace(store, yjsCrdt.updates, namespace)
   if (verified.faults.length > 0)
     return { ...lost(namespace, 'it is not sound afterwards', done.faults), verified }
-  const advice = mayHaveLost
-    ? 'let every replica sync: they bring back what they have of what was lost'
-    : null
+  const advice = mayHaveLost ? syncAdvice : null
   return { namespace, outcome: 'repaired', ...done, advice, verified }
 }
 
@@ -155,19 +207,18 @@ function stepsOf(findings: HubFindings, { kind, state, cut }: Changing): readonl
     steps.push(
       state.checkpoint === 0
         ? `do without the checkpoint at ${before.checkpoint}: the log is whole from its beginning`
-        : `go back from the checkpoint at ${before.checkpoint} to the one at ${state.checkpoint}: the log is whole from there`,
+        : `go back from the checkpoint at ${before.checkpoint} to the one at ${state.checkpoint}, which the log reaches back to`,
     )
   if (before === null || state.floor > before.floor)
     steps.push(`drop the records up to ${state.floor}, which the checkpoint at ${state.checkpoint} covers`)
-  if (kind === 'cut') {
-    const behind = cut.length === 0 ? 'nothing that can be read' : `${cut.length} records that can be read`
-    steps.push(`end the log at ${state.head}; behind the damage there is ${behind}`)
-  }
+  if (kind === 'cut') steps.push(`end the log at ${state.head}; ${behindText(cut)}`)
   return [...steps, 'open it for writing']
 }
 
 interface ReadRecord {
   readonly key: string
+  /** Null where its bytes are what was stored, and what they mean nobody knows here. */
+  readonly place: ReturnType<typeof recordPlace> | null
   readonly commits: readonly string[]
 }
 
@@ -179,19 +230,34 @@ async function readRecords(
 ): Promise<readonly ReadRecord[]> {
   const records: ReadRecord[] = []
   for (const seq of seqs) {
-    const body = await store.record(namespace, seq)
-    records.push({ key: body.key, commits: commitsIn(body.body, `${namespace}: log record ${seq}`) })
+    const { key, body } = await store.record(namespace, seq)
+    const where = `${namespace}: log record ${seq}`
+    records.push({
+      key,
+      place: nullWhereUnread(() => recordPlace(body, where)),
+      commits: nullWhereUnread(() => loggedCommits(body, where)) ?? [],
+    })
   }
   return records
 }
 
-function commitsIn(body: Uint8Array, where: string): readonly string[] {
+function nullWhereUnread<T>(read: () => T): T | null {
   try {
-    return loggedCommits(body, where)
+    return read()
   } catch {
-    // Its bytes are what was stored; what they mean nobody knows here.
-    return []
+    return null
   }
+}
+
+async function salvageAll(
+  store: Store,
+  damaged: readonly SyncError[],
+  cut: readonly ReadRecord[],
+  manner: RepairManner,
+): Promise<void> {
+  for (const { path } of damaged) if (path !== null) await salvageValue(store, path, manner)
+  for (const { key, commits } of cut) await salvageValue(store, key, manner, { commits })
+  await manner.salvage.kept()
 }
 
 async function salvageValue(

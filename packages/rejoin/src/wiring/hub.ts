@@ -6,7 +6,6 @@ import { yjsCrdt } from '@rejoin/crdt-adapter'
 import {
   anyone,
   openHub,
-  markRestored,
   verifyNamespace,
   type Hub,
   type HubLogEvent,
@@ -16,7 +15,12 @@ import {
   type VerifyReport,
 } from '@rejoin/hub'
 import { intents } from '@rejoin/intents'
-import { openHubFolder, type FolderFinding, type HubBackup } from '@rejoin/persistence-level/node'
+import {
+  openHubFolder,
+  refuseBackup,
+  type FolderFinding,
+  type HubBackup,
+} from '@rejoin/persistence-level/node'
 import { serveHub, type Authenticate, type PeerLimits, type ServerEvent } from '@rejoin/transport/server'
 import { openSignIn } from '../auth/sign-in.ts'
 import type { JwtOptions } from '../auth/token-verifier.ts'
@@ -27,6 +31,7 @@ import { DocumentWorker } from './document-worker.ts'
 import { findingEvents } from './finding.ts'
 import { syncPolicyOf, type SyncChoice } from './sync-choice.ts'
 import { systemClock } from './system-clock.ts'
+import { tellingEvents, tellLogs } from './telling.ts'
 
 export interface HubOptions {
   /** The data folder; made where there is none. */
@@ -99,6 +104,7 @@ export interface RunningHub {
  */
 export async function startHub(options: HubOptions): Promise<RunningHub> {
   const sync = syncPolicyOf(options.sync)
+  refuseBackup(options.data)
   let hub: Hub | null = null
   const log = options.log === undefined ? {} : { log: options.log }
   const { authenticate, signIn } = await signInOf(options)
@@ -144,7 +150,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     const { store, found } = folder
     for (const event of findingEvents(found, options.data, 'hub')) options.log?.(event)
     // What was lost with the power was answered: replicas that have it bring it back.
-    if (found.batchesLost > 0) await markRestored(store, yjsCrdt.updates, systemClock)
+    for (const event of tellingEvents(await tellLogs(folder, systemClock))) options.log?.(event)
     const { domains } = options
     const retention = options.retention === undefined ? {} : { retention: options.retention }
     const rebuild = options.rebuild === undefined ? {} : { rebuild: options.rebuild }

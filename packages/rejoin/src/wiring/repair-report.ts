@@ -1,5 +1,5 @@
 /** What a repair says: of each namespace what was wrong, what was done, and what is left to do. */
-import { type SyncError, type Namespace } from '@rejoin/core'
+import { type Epoch, type SyncError, type Namespace } from '@rejoin/core'
 import type { VerifyReport } from '@rejoin/hub'
 import type { ReplicaVerifyReport } from '@rejoin/replica'
 import type { HealedNamespace } from './healing-from.ts'
@@ -47,6 +47,10 @@ export interface RepairManner {
   readonly only: Namespace | null
   readonly isDiscarding: boolean
   readonly salvage: SalvageFile
+  /** Of a namespace, as a replica knows it that was named to bring back what is lost; null where none was, or it has none. */
+  readonly placeOf: (
+    namespace: Namespace,
+  ) => Promise<{ readonly epoch: Epoch; readonly domain: string } | null>
 }
 
 /** Nothing of it was changed. */

@@ -6,6 +6,7 @@
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { SyncError, type AnyDomain, type Namespace } from '@rejoin/core'
+import { examineReplicaFolder } from '@rejoin/persistence-level/node'
 import { healFrom } from './healing-from.ts'
 import { repairHubFolder } from './hub-repair.ts'
 import { impossible, type RepairReport } from './repair-report.ts'
@@ -36,7 +37,8 @@ export async function repairFolder(data: string, options: RepairOptions = {}): P
   const stem = `${folder}.repair-${stampOf(at)}`
   const report = resolve(options.report ?? `${stem}.json`)
   const salvage = new SalvageFile(`${stem}.values.jsonl`)
-  const how = { only: namespace ?? null, isDiscarding, salvage }
+  const placeOf = (name: Namespace) => (from === undefined ? Promise.resolve(null) : placeIn(from.data, name))
+  const how = { only: namespace ?? null, isDiscarding, salvage, placeOf }
   try {
     const repair = kind === 'hub' ? repairHubFolder : repairReplicaFolder
     const namespaces = await repair(folder, how).catch((error: unknown) => {
@@ -52,6 +54,18 @@ export async function repairFolder(data: string, options: RepairOptions = {}): P
     return done
   } finally {
     await salvage.close()
+  }
+}
+
+/** What a replica's folder knows of a namespace; null where it holds none of it. */
+async function placeIn(data: string, namespace: Namespace) {
+  const folder = await examineReplicaFolder(data)
+  try {
+    const { meta } = await folder.examine(namespace)
+    const epoch = meta?.cursor?.epoch
+    return meta === null || epoch === undefined ? null : { epoch, domain: meta.identity.domain }
+  } finally {
+    await folder.close()
   }
 }
 

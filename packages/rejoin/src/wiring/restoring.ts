@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto'
 import { asSyncError, checkNamespace, type Namespace } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { markRestored, verifyNamespace, type VerifyReport } from '@rejoin/hub'
+import { verifyNamespace, type VerifyReport } from '@rejoin/hub'
 import { restoreHub, type CopyProgress, type RestoredHub } from '@rejoin/persistence-level/node'
 import { besideStore } from './backup-desk.ts'
 import { systemClock } from './system-clock.ts'
+import { tellLogs } from './telling.ts'
 
 export interface RestoreReport extends RestoredHub {
   readonly namespaces: readonly VerifyReport[]
@@ -34,11 +35,13 @@ export async function restoreBackup(
     ...options,
     newIncarnation: randomUUID,
     beside: besideStore,
-    finish: async ({ store }) => {
+    finish: async (folder) => {
+      const { store } = folder
       // Before anybody can serve it: a log that was not told would take a replica's history for none.
-      for (const { namespace, error } of await markRestored(store, yjsCrdt.updates, systemClock))
+      for (const { namespace, error } of await tellLogs(folder, systemClock))
         if (error !== null) damaged.push({ namespace, message: error.message })
       for (const name of await store.namespaces()) {
+        options.signal?.throwIfAborted()
         const namespace = checkNamespace(name)
         try {
           namespaces.push(await verifyNamespace(store, yjsCrdt.updates, namespace))

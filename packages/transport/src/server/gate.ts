@@ -73,7 +73,10 @@ export class Gate<Principal> {
     request.headers.delete('cookie')
     const principal = mustShowToken(request) ? null : await this.#judge(this.#authenticate, request)
     if (principal !== null) return principal
-    throw new SyncError('UNAUTHENTICATED', 'this hub asks for credentials: send an authorization')
+    throw new SyncError(
+      'UNAUTHENTICATED',
+      'this hub asks for credentials: give a key or token (option `token` of a client)',
+    )
   }
 
   async #judge(authenticate: Authenticate<Principal>, request: HubRequest): Promise<Principal | null> {

@@ -1,20 +1,13 @@
 /**
- * Serves a hub on one port: live sockets on `/v1/live`, one-shot exchanges on `POST /v1/sync`, `/healthz` and `/readyz`.
+ * Serves a hub on one port: live sockets on `/v1/live`, one-shot exchanges on `POST /v1/sync`, plain Yjs clients on `/yjs`,
+ * `/healthz` and `/readyz`.
  * A hub without authentication listens on loopback only. Closing is orderly and ends within `CLOSE_MS_MAX`.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import {
-  SyncError,
-  type Clock,
-  type CloseReason,
-  type HubChannel,
-  type PlainHubChannel,
-  type PlainRequest,
-  type SignIn,
-} from '@rejoin/core'
+import { SyncError, type CloseReason, type HubChannel, type SignIn } from '@rejoin/core'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
 import { FRAMES_TYPE, type FrameStream } from '../frame-stream.ts'
@@ -22,15 +15,16 @@ import { SYNC_PATH } from '../hub-url.ts'
 import { after } from '../socket.ts'
 import { readBody } from './body.ts'
 import { exchange, type Exchange } from './exchange.ts'
-import { Gate, requestOf, type Authenticate, type HubRequest } from './gate.ts'
+import { Gate, requestOf, type HubRequest } from './gate.ts'
 import { Intake, type Place } from './intake.ts'
 import { checkHost, whyNotListening } from './listening.ts'
 import { LiveSockets } from './live.ts'
 import type { ServerLog } from './log.ts'
 import { meteredChannel } from './metered-channel.ts'
-import { Peers, type PeerLimits } from './peers.ts'
+import { Peers } from './peers.ts'
 import { refusal, refusalFor } from './refuse.ts'
-import { routeRequest, type Routes } from './routes.ts'
+import { routeRequest } from './routes.ts'
+import type { HubServer, ServeHubOptions } from './serve-options.ts'
 import { isYjsPath } from './yjs-request.ts'
 import { YjsSockets } from './yjs-sockets.ts'
 
@@ -41,47 +35,6 @@ const REQUEST_MS_MAX = 30_000
 const SOCKETS_MAX = 10_000
 /** Milliseconds that peers have to take what still waits for them when the server closes. */
 const CLOSE_MS_MAX = 5_000
-
-export interface ServeHubOptions<Principal> {
-  /** Gets each channel with its first message: `hub.accept`. Must not throw. */
-  readonly accept: (channel: HubChannel, principal: Principal | 'anonymous') => void
-  /** Gets each plain Yjs client's channel: `hub.acceptPlain`. Without it `/yjs` is not served. Must not throw. */
-  readonly acceptPlain?: (
-    channel: PlainHubChannel,
-    request: PlainRequest,
-    principal: Principal | 'anonymous',
-  ) => void
-  /** An address of this machine; without `authenticate` a loopback one. */
-  readonly host: string
-  /** 0 takes a free one. */
-  readonly port: number
-  readonly clock: Clock
-  readonly authenticate?: Authenticate<Principal>
-  /** What is known of a principal's sign-in: live sockets end with it, and what is limited per principal is counted by its id. */
-  readonly signInOf?: (principal: Principal) => SignIn
-  /** What one principal may have open and send; the bounds of `limits` where left out. */
-  readonly peerLimits?: Partial<PeerLimits>
-  /** PEM texts of a certificate chain and its key: then the port speaks TLS, `https:` and `wss:`. */
-  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
-  /** A proxy in front of the port speaks TLS: without it or `tls`, nothing listens beyond loopback. */
-  readonly behindTlsProxy?: boolean
-  /** Origins of pages that may connect beside those of loopback. */
-  readonly origins?: readonly string[]
-  /** What `GET /readyz` says; true where absent. */
-  readonly ready?: () => boolean
-  /** Awaited first when closing (at most `CLOSE_MS_MAX`): here a hub says `Closing` and finishes what it has begun. */
-  readonly beforeClose?: () => Promise<void>
-  /** What else is served on the port. */
-  readonly routes?: Routes<Principal>
-  readonly log?: ServerLog
-}
-
-export interface HubServer {
-  /** Where it listens, e.g. `http://127.0.0.1:4400`: the same for HTTP and WebSocket. */
-  readonly url: string
-  /** Resolves when nothing is left running. Idempotent. */
-  close(): Promise<void>
-}
 
 /** @throws SyncError PORT_IN_USE, FORBIDDEN (beyond loopback without authentication, or no right to the port), INPUT_INVALID */
 export function serveHub<Principal = 'anonymous'>(options: ServeHubOptions<Principal>): Promise<HubServer> {

@@ -6,6 +6,7 @@
 import {
   asSyncError,
   limits,
+  mayPlainReturn,
   type Clock,
   type CloseReason,
   type ErrorCode,
@@ -25,20 +26,6 @@ const CLOSING_MS_MAX = 1_000
 /** Bytes of received messages that wait before the socket is paused. */
 const INBOX_BYTES_PAUSE = limits.backlogBytesMax
 
-/** After these the same client may come again by itself. */
-const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  'CHANNEL_CLOSED',
-  'HUB_CLOSING',
-  'HUB_INTERNAL',
-  'NAMESPACE_UNKNOWN',
-  'PEER_TOO_SLOW',
-  'RATE_LIMITED',
-  'SIGN_IN_UNAVAILABLE',
-  'STORE_FULL',
-  'STORE_LOCKED',
-  'STORE_UNAVAILABLE',
-  'TIMED_OUT',
-])
 const finalStatuses: Partial<Record<ErrorCode, number>> = {
   UNAUTHENTICATED: 4401,
   SIGN_IN_EXPIRED: 4401,
@@ -53,7 +40,7 @@ export function plainStatusOf(reason: CloseReason): number {
   const { code } = reason
   if (code === null) return 1000
   const status = statusOf(reason)
-  if (!passing.has(code)) return finalStatuses[code] ?? 4400
+  if (!mayPlainReturn(code)) return finalStatuses[code] ?? 4400
   return status === 1008 ? 1013 : status
 }
 

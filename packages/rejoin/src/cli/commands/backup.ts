@@ -1,9 +1,8 @@
 /** `rejoin backup` and `restore`: a hub's folder copied while the hub runs or not, and a new one made of the copy. */
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import { backUpFolder } from '../../wiring/backing-up.ts'
+import { backUpAndVerify } from '../../wiring/backing-up.ts'
 import { restoreBackup, type RestoreReport } from '../../wiring/restoring.ts'
-import { verifyFolder } from '../../wiring/verifying.ts'
 import { listenForInterrupt } from '../interrupt.ts'
 import { requireFolder, withFolder, type FolderOptions } from '../options.ts'
 import { bytesText, countText, openOutput, timeText, type Output, type Streams } from '../output.ts'
@@ -23,8 +22,9 @@ export function addBackup(program: Command, streams: Streams): void {
       const output = openOutput(streams, options.json === true)
       requireFolder(options.data)
       const place = resolve(options.out)
-      const backup = await stoppable(output, (how) => backUpFolder(options.data, place, how))
-      const verified = await verifyFolder(place)
+      const { backup, verified } = await stoppable(output, 'no backup is left', (how) =>
+        backUpAndVerify(options.data, place, how),
+      )
       const { by, namespaces, damaged } = backup
       const what = `${countText(namespaces.length, 'namespace')}, ${bytesText(backup.bytes)}`
       const whose = by === 'running hub' ? 'made by the running hub' : 'of the folder, which no hub has open'
@@ -39,14 +39,16 @@ export function addBackup(program: Command, streams: Streams): void {
       if (!isSound(verified)) throw new Refusal('the backup has faults')
     })
 
-  withFolder(program.command('restore').argument('<backup>', 'the folder of a backup'), 'hub', 'makes')
+  withFolder(program.command('restore').argument('<backup>', 'the folder of a backup'), 'hub', 'makes new')
     .description('make a new hub folder of a backup; replicas that have seen more bring it back')
     .addHelpText('after', '\nExample:\n  rejoin restore ./backups/monday --data ./hub-again')
     .action(async (backup: string, options: FolderOptions) => {
       const output = openOutput(streams, options.json === true)
       requireFolder(backup)
       const place = resolve(options.data)
-      const report = await stoppable(output, (how) => restoreBackup(backup, place, how))
+      const report = await stoppable(output, 'no folder of a hub is left', (how) =>
+        restoreBackup(backup, place, how),
+      )
       output.result(report, restoredSentences(report))
       const isDamaged = report.damaged.length > 0 || report.namespaces.some(({ faults }) => faults.length > 0)
       if (isDamaged) throw new Refusal('something in the backup is damaged')
@@ -71,8 +73,8 @@ interface Stoppable {
 }
 
 /** Ctrl-C ends it, and nothing half done is left. */
-async function stoppable<T>(output: Output, work: (how: Stoppable) => Promise<T>): Promise<T> {
-  const interrupt = listenForInterrupt()
+async function stoppable<T>(output: Output, left: string, work: (how: Stoppable) => Promise<T>): Promise<T> {
+  const interrupt = listenForInterrupt(undefined, [], `${left}: run it again`)
   const ticker = output.ticker()
   try {
     return await work({

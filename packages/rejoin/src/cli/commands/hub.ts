@@ -6,7 +6,7 @@ import { findingEvents } from '../../wiring/finding.ts'
 import { startHub } from '../../wiring/hub.ts'
 import { logTo } from '../../wiring/hub-log.ts'
 import type { SyncChoice } from '../../wiring/sync-choice.ts'
-import { listenForInterrupt } from '../interrupt.ts'
+import { listenForInterrupt, type Interrupt } from '../interrupt.ts'
 import {
   loadDomains,
   portArgument,
@@ -15,7 +15,7 @@ import {
   withFolder,
   type FolderOptions,
 } from '../options.ts'
-import { appliedText, openOutput, type Streams } from '../output.ts'
+import { appliedText, openOutput, type Output, type Streams } from '../output.ts'
 import { retentionOf, withRetention, type RetentionOptions } from '../retention-options.ts'
 
 interface HubCommandOptions extends FolderOptions, RetentionOptions {
@@ -66,36 +66,50 @@ export function addHub(program: Command, streams: Streams): void {
       }
       const output = openOutput(streams, options.json === true)
       const interrupt = listenForInterrupt(streams)
-      const domains = await loadDomains(options.domain)
-      const running = await startHub({
-        data: options.data,
-        domains,
-        host: options.host,
-        port: options.port,
-        retention: retentionOf(options),
-        sync: options.sync,
-        origins: options.origin,
-        ...(options.gateway ? {} : { gateway: false }),
-        ...(tlsCert === undefined || tlsKey === undefined ? {} : { tls: { cert: tlsCert, key: tlsKey } }),
-        ...(options.behindTlsProxy === true ? { behindTlsProxy: true } : {}),
-        ...(options.jwt === undefined ? {} : { jwt: await readJwtOptions(options.jwt) }),
-        log: logTo(pino({ level: options.logLevel }, streams.stderr)),
-      })
       try {
-        const names = domains.map((domain) => domain.name)
-        const { url, durability, found } = running
-        output.result({ url, domains: names, durability, found }, url)
-        for (const { message } of findingEvents(found, options.data, 'hub')) output.note(message)
-        const level = appliedText(durability)
-        if (level !== null) output.note(`what this hub acknowledges is ${level}`)
-        output.note(`serving ${names.join(', ')} from ${options.data}; Ctrl-C stops it`)
-        await interrupt.asked
+        await serve(options, output, interrupt, streams)
       } finally {
-        await running.close()
         interrupt.release()
       }
       output.note('stopped')
     })
+}
+
+/** Until it is stopped. @throws SyncError what `startHub` throws */
+async function serve(
+  options: HubCommandOptions,
+  output: Output,
+  interrupt: Interrupt,
+  streams: Streams,
+): Promise<void> {
+  const { tlsCert, tlsKey } = options
+  const domains = await loadDomains(options.domain)
+  const running = await startHub({
+    data: options.data,
+    domains,
+    host: options.host,
+    port: options.port,
+    retention: retentionOf(options),
+    sync: options.sync,
+    origins: options.origin,
+    ...(options.gateway ? {} : { gateway: false }),
+    ...(tlsCert === undefined || tlsKey === undefined ? {} : { tls: { cert: tlsCert, key: tlsKey } }),
+    ...(options.behindTlsProxy === true ? { behindTlsProxy: true } : {}),
+    ...(options.jwt === undefined ? {} : { jwt: await readJwtOptions(options.jwt) }),
+    log: logTo(pino({ level: options.logLevel }, streams.stderr)),
+  })
+  try {
+    const names = domains.map((domain) => domain.name)
+    const { url, durability, found } = running
+    output.result({ url, domains: names, durability, found }, url)
+    for (const { message } of findingEvents(found, options.data, 'hub')) output.note(message)
+    const level = appliedText(durability)
+    if (level !== null) output.note(`what this hub acknowledges is ${level}`)
+    output.note(`serving ${names.join(', ')} from ${options.data}; Ctrl-C stops it`)
+    await interrupt.asked
+  } finally {
+    await running.close()
+  }
 }
 
 function listed(text: string, before: readonly string[]): readonly string[] {

@@ -1,11 +1,7 @@
 /** `rejoin keys add | list | revoke`: who may sign in to a hub by API key. A hub that runs follows the changes. */
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { InvalidArgumentError, type Command } from 'commander'
 import { SyncError } from '@rejoin/core'
-import { openHubFolder } from '@rejoin/persistence-level/node'
-import { z } from 'zod'
+import { folderKind, openHubFolder, refuseBackup } from '@rejoin/persistence-level/node'
 import { hashOf, KEY_NAME_PATTERN, newKey } from '../../auth/api-key.ts'
 import { editKeys, readKeys, type StoredKey } from '../../auth/key-file.ts'
 import { parseScope, scopeText, type Scope } from '../../auth/scope.ts'
@@ -30,7 +26,10 @@ export function addKeys(program: Command, streams: Streams): void {
   const keys = program
     .command('keys')
     .description("the API keys of a hub: a hub's folder with keys asks for sign-in")
-    .addHelpText('after', '\nExample:\n  rejoin keys add --data ./hub --name laptop --scope write:support-*')
+    .addHelpText(
+      'after',
+      "\nExample:\n  rejoin keys add --data ./hub --name laptop --scope 'write:support,write:support-*'",
+    )
 
   withFolder(keys.command('add'), 'hub', 'makes')
     .description('make a key and show it, this once; the hub keeps only its hash')
@@ -41,7 +40,7 @@ export function addKeys(program: Command, streams: Streams): void {
     )
     .requiredOption(
       '--scope <scopes>',
-      'what it may do: read, write (and read) or admin (all of it), for all namespaces or those of a pattern, as in write:support-*; several with commas',
+      "what it may do: read, write (and read) or admin (all of it), for all namespaces or those of a pattern, as in 'write:support-*' (quoted for the shell; the namespace support is none of them); several with commas",
       scopesArgument,
     )
     .option(
@@ -56,10 +55,11 @@ export function addKeys(program: Command, streams: Streams): void {
     )
     .addHelpText(
       'after',
-      '\nExample:\n  rejoin keys add --data ./hub --name laptop --scope write:support-* --expires 90d',
+      "\nExample:\n  rejoin keys add --data ./hub --name laptop --scope 'write:support,write:support-*' --expires 90d",
     )
     .action(async (options: AddOptions) => {
       const output = openOutput(streams, options.json === true)
+      refuseBackup(options.data)
       await requireHubFolder(options.data, 'made')
       const isFirst = (await readKeys(options.data)) === null
       const { key, stored } = await addKey(options)
@@ -138,18 +138,15 @@ async function revokeKey({ data, name }: RevokeOptions): Promise<StoredKey> {
   })
 }
 
-const markerSchema = z.object({ kind: z.string() })
-
 /** A hub may run on it. @throws SyncError INPUT_INVALID, FOLDER_FOREIGN, or what making one throws. */
 async function requireHubFolder(data: string, state: 'made' | 'there'): Promise<void> {
-  const marker = join(data, 'rejoin.json')
-  if (!existsSync(marker)) {
+  const kind = await folderKind(data)
+  if (kind === null) {
     if (state === 'there')
       throw new SyncError('INPUT_INVALID', `${data} is no hub's folder: is the path right?`)
     await (await openHubFolder(data)).close()
     return
   }
-  const { kind } = markerSchema.parse(JSON.parse(await readFile(marker, 'utf8')))
   if (kind !== 'hub')
     throw new SyncError('FOLDER_FOREIGN', `${data} is the folder of a ${kind}, not of a hub`)
 }

@@ -45,14 +45,17 @@ function sentencesOf({ namespaces, healed, report, salvage }: RepairReport): str
   return [
     ...namespaces.map(namespaceSentences),
     ...(namespaces.length === 0 ? ['the folder holds no namespace'] : []),
-    ...healed.map(({ namespace, path, error }) =>
-      error === null
-        ? `${namespace}: the replica has synced (${path})`
-        : `${namespace}: the replica could not sync: ${error.message} [${error.code}]`,
-    ),
+    ...healed.map(healedSentence),
     ...(salvage === null ? [] : [`what was taken out is in ${salvage}`]),
     `report: ${report}`,
   ].join('\n')
+}
+
+function healedSentence({ namespace, outcome, error }: RepairReport['healed'][number]): string {
+  if (error !== null) return `${namespace}: the replica could not heal it: ${error.message} [${error.code}]`
+  return outcome === 'healed'
+    ? `${namespace}: the hub has all that the replica had of it`
+    : `${namespace}: the hub has lost nothing that the replica has`
 }
 
 function namespaceSentences({

@@ -1,6 +1,6 @@
 /** `rejoin status`: is it saved, is it at the hub, what is in the way. */
 import type { Command } from 'commander'
-import { authorOf, type AnyDomain } from '@rejoin/core'
+import { authorOf, SyncError, type AnyDomain } from '@rejoin/core'
 import type { Replica, ReplicaStatus } from '@rejoin/replica'
 import { openClient } from '../../wiring/client.ts'
 import {
@@ -24,6 +24,7 @@ import {
   timeText,
   type Streams,
 } from '../output.ts'
+import { Refusal } from '../refusal.ts'
 import { rejectedSentence } from './rejected.ts'
 
 interface StatusOptions extends FolderOptions {
@@ -46,8 +47,17 @@ export function addStatus(program: Command, streams: Streams): void {
         const names = options.namespace === undefined ? await client.namespaces() : [options.namespace]
         const reports: object[] = []
         const sentences: string[] = []
+        let faults = 0
         for (const name of names) {
-          const replica = await withDomainHint(options, () => client.open(domain, name))
+          const open = () => withDomainHint(options, () => client.open(domain, name))
+          const replica = await (options.namespace === undefined ? open().catch(faultOf) : open())
+          if (replica instanceof SyncError) {
+            const { code, message, path } = replica
+            faults++
+            reports.push({ namespace: name, error: { code, message, path } })
+            sentences.push(`${name}: CANNOT BE OPENED\n  ${message} [${code}]`)
+            continue
+          }
           tellCopy(output, replica)
           reports.push({ namespace: name, ...statusOf(replica) })
           sentences.push(statusSentences(name, replica))
@@ -56,10 +66,17 @@ export function addStatus(program: Command, streams: Streams): void {
           options.namespace === undefined ? reports : reports[0],
           sentences.length === 0 ? `${options.data} holds no namespace yet` : sentences.join('\n\n'),
         )
+        if (faults > 0) throw new Refusal('not every namespace can be opened')
       } finally {
         await client.close()
       }
     })
+}
+
+/** What keeps one namespace from being opened is no reason to be silent about the others. */
+function faultOf(error: unknown): SyncError {
+  if (error instanceof SyncError) return error
+  throw error
 }
 
 function statusOf(replica: Replica<AnyDomain>) {
@@ -75,6 +92,7 @@ function statusOf(replica: Replica<AnyDomain>) {
     cursor: status.cursor,
     persistence: status.persistence,
     saved: status.saved,
+    /** Null, since nobody is asked here: `sync` says what the hub said. */
     acked: status.acked,
     domainTooNew: status.domainTooNew,
     divergence: status.divergence,
@@ -97,7 +115,7 @@ function presentError({ lastError, domainTooNew }: ReplicaStatus): ReplicaStatus
 
 function statusSentences(name: string, replica: Replica<AnyDomain>): string {
   const status = statusOf(replica)
-  const { pending, cursor, rejected, lastError, conflicts, domainTooNew, divergence } = status
+  const { pending, rejected, lastError, conflicts, domainTooNew, divergence } = status
   const lines = [
     `${name}: ${status.state}`,
     ...(domainTooNew === null ? [] : [`  ${newerSentence(replica.domain, domainTooNew)}`]),
@@ -105,8 +123,7 @@ function statusSentences(name: string, replica: Replica<AnyDomain>): string {
     `  pending       ${pending === 0 ? 'nothing' : `${countText(pending, 'commit')} not yet acknowledged (see \`rejoin outbox list\`)`}`,
     ...line('not saved', persistenceText(status.persistence)),
     ...line('saved', appliedText(status.saved)),
-    ...line('acked', appliedText(status.acked)),
-    `  cursor        ${cursor === null ? 'never exchanged' : `seq ${cursor.seq} of epoch ${cursor.epoch}`}`,
+    `  cursor        ${cursorText(status)}`,
     `  last attempt  ${timeText(status.lastAttemptAt)}`,
     `  last success  ${timeText(status.lastSuccessAt)}`,
     `  last error    ${lastError === null ? 'none' : `${lastError.message} [${lastError.code}]`}`,
@@ -115,6 +132,14 @@ function statusSentences(name: string, replica: Replica<AnyDomain>): string {
     `  rejected      ${rejected === 0 ? 'none' : `${countText(rejected, 'commit')} that the hub refused (see \`rejoin rejected list\`)`}`,
   ]
   return [...lines, ...replica.rejected.map((each) => `    ${rejectedSentence(each)}`)].join('\n')
+}
+
+function cursorText({ cursor, lastSuccessAt }: Pick<ReplicaStatus, 'cursor' | 'lastSuccessAt'>): string {
+  if (cursor !== null) return `seq ${cursor.seq} of epoch ${cursor.epoch}`
+  // After `repair --discard`, and where the hub had nothing either.
+  return lastSuccessAt === null
+    ? 'never exchanged'
+    : 'none: nothing of the hub is held here; the next exchange brings all of it'
 }
 
 /** Nothing where there is nothing to say. */
