@@ -159,12 +159,21 @@ describe('every so many milliseconds', () => {
       }
       expect(logs.size).toBeGreaterThan(1)
       const left = await logsIn(path)
-      const files = await Promise.all(left.map(async (name) => (await stat(join(path, 'db', name))).ino))
+      // LevelDB removes one when all of it is in a synced table: then there is nothing left to sync.
+      const files = await Promise.all(
+        left.map((name) =>
+          stat(join(path, 'db', name)).then(
+            ({ ino }) => ino,
+            () => null,
+          ),
+        ),
+      )
       clock.advance(50)
       await settled(path, { synced: 5, written: 5 })
       const now = await logsIn(path)
       for (const [i, name] of left.entries()) {
-        expect(synced.has(files[i] ?? 0) || !now.includes(name), `${name}`).toBe(true)
+        const ino = files[i] ?? null
+        expect(ino === null || synced.has(ino) || !now.includes(name), `${name}`).toBe(true)
       }
       await folder.close()
     }))
