@@ -23,6 +23,7 @@ import { internal } from './answers.ts'
 import { type HubLog } from './log-event.ts'
 import { type Landing, type Member } from './member.ts'
 import { admitPlain, type PlainCandidate } from './plain-admission.ts'
+import { plainDomainOf } from './plain-domain.ts'
 import { createNamespace } from './plain-creation.ts'
 import { learnDeletions } from './plain-document.ts'
 import { withoutFiller } from './plain-epoch.ts'
@@ -264,7 +265,7 @@ export class PlainSession implements Member {
   }
 
   #candidateOf(room: Room, epoch: Epoch | null, update: Uint8Array, state: InspectedState): PlainCandidate {
-    const domain = this.#domainOf(room)
+    const domain = plainDomainOf(this.#request, room, this.#parts.domains)
     return {
       namespace: room.namespace,
       principal: this.#principal,
@@ -277,18 +278,6 @@ export class PlainSession implements Member {
       isMarked: false,
       deleted: () => room.deletions.known,
     }
-  }
-
-  /** @throws SyncError DOMAIN_UNKNOWN */
-  #domainOf(room: Room): AnyDomain {
-    const { domains } = this.#parts
-    const only = domains.size === 1 ? [...domains.keys()][0] : undefined
-    const name = this.#request.domain ?? room.domain ?? only
-    const domain = name === undefined ? undefined : domains.get(name)
-    if (domain !== undefined) return domain
-    const known = [...domains.keys()].join(', ')
-    const what = name === undefined ? 'say which with ?domain=' : `not ${name}`
-    throw new SyncError('DOMAIN_UNKNOWN', `this hub knows the domains ${known}; ${what}`)
   }
 
   #end(): void {

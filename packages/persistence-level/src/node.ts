@@ -23,3 +23,4 @@ export {
 } from './folder/replica-folder.ts'
 export { type DataFolderOptions, type FolderFinding } from './folder/data-folder.ts'
 export { type SyncPolicy } from './gate/sync-policy.ts'
+export { parsedJson, syncFolder } from './folder/durable-files.ts'

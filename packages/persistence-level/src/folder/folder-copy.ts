@@ -2,18 +2,7 @@
  * A hub's folder made of the values of another one, beside its place under the name `PLACE.partial` and renamed when every
  * byte of it is on the disk: a copy is there whole or not at all. Values are copied as they are, damaged ones too.
  */
-import {
-  access,
-  copyFile,
-  mkdir,
-  open,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  rmdir,
-  writeFile,
-} from 'node:fs/promises'
+import { access, copyFile, mkdir, readdir, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { SyncError, type Namespace } from '@rejoin/core'
 import { Level } from 'level'
@@ -24,6 +13,7 @@ import type { Operation } from '../level-database.ts'
 import { storeError } from '../level-error.ts'
 import { corrupt, isCorrupt, seal, unseal } from '../sealed-value.ts'
 import { CountFile } from './count-file.ts'
+import { syncFile, syncFolder } from './durable-files.ts'
 import { syncLogs } from './log-files.ts'
 import { FOLDER_FORMAT, markMaking, writeMarker } from './marker.ts'
 
@@ -218,18 +208,4 @@ function ignoreMissing(error: unknown): null {
       throw new SyncError('INPUT_INVALID', 'a file is where a folder should be: name a new folder')
   }
   throw error
-}
-
-/** Windows has no such thing; a rename there is as durable as it gets. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform !== 'win32') await syncFile(folder)
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -9,6 +9,7 @@ import { SyncError } from '@rejoin/core'
 import { z } from 'zod'
 import { BALLAST, PROBE } from './ballast.ts'
 import { COUNT } from './count-file.ts'
+import { parsedJson, syncFolder } from './durable-files.ts'
 import { LEASE, LEASE_DRAFT } from './lease.ts'
 import { PLACE, PLACE_DRAFT } from './place-file.ts'
 
@@ -47,7 +48,7 @@ export const makingNames: ReadonlySet<string> = new Set([
 /** @throws SyncError FOLDER_FOREIGN when it does not read as ours, STORE_CORRUPT where a database stands beside it, FORMAT_TOO_NEW. */
 export async function readMarker(folder: string): Promise<Marker> {
   const text = await readFile(join(folder, MARKER), 'utf8')
-  const json = parsed(text)
+  const json = parsedJson(text)
   const format = formatSchema.safeParse(json)
   if (format.success && format.data.format > FOLDER_FORMAT) {
     throw new SyncError(
@@ -87,23 +88,4 @@ export async function writeMarker(folder: string, marker: Marker): Promise<void>
   await rename(join(folder, DRAFT), join(folder, MARKER))
   await rm(join(folder, MAKING), { force: true })
   await syncFolder(folder)
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
-
-/** Windows has no such thing; a rename there is as durable as it gets. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

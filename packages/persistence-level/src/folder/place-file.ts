@@ -21,6 +21,7 @@ import { storeError } from '../level-error.ts'
 import { replicaKeys } from '../replica/replica-keys.ts'
 import type { SealedDatabase } from '../sealed-database.ts'
 import { isCorrupt, seal } from '../sealed-value.ts'
+import { parsedJson, syncFolder } from './durable-files.ts'
 
 export const PLACE = 'rejoin.place'
 export const PLACE_DRAFT = 'rejoin.place.tmp'
@@ -116,7 +117,7 @@ async function placeOf(folder: string): Promise<{ name: string | null; mark?: st
     throw error
   }
   try {
-    const place = placeSchema.safeParse(parsed(await handle.readFile('utf8')))
+    const place = placeSchema.safeParse(parsedJson(await handle.readFile('utf8')))
     const isOwn = place.success && isFile(place.data, await handle.stat({ bigint: true }))
     return isOwn ? place.data : { name: null }
   } finally {
@@ -156,23 +157,4 @@ function decodeMarks(body: Uint8Array): readonly string[] {
 /** Where no time of birth is kept, Node gives that of the last change instead, which a rename moves: then the inode decides. */
 function isFile({ inode, bornNs }: Place, { ino, birthtimeNs, ctimeNs }: BigIntStats): boolean {
   return inode === `${ino}` && (bornNs === `${birthtimeNs}` || birthtimeNs === ctimeNs)
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
-
-/** A place that goes with the power would let what counts on it go on without. Windows has no such thing. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }

@@ -5,6 +5,7 @@
 import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SyncError, type Clock } from '@rejoin/core'
+import { parsedJson, syncFolder } from '@rejoin/persistence-level/node'
 import { z } from 'zod'
 import { KEY_NAME_PATTERN } from './api-key.ts'
 import { parseScope } from './scope.ts'
@@ -54,7 +55,7 @@ export async function readKeys(folder: string): Promise<readonly StoredKey[] | n
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null
     throw new SyncError('STORE_UNAVAILABLE', `${path} cannot be read (${codeOf(error)})`, { cause: error })
   }
-  const file = fileSchema.safeParse(parsed(text))
+  const file = fileSchema.safeParse(parsedJson(text))
   if (file.success) return file.data.keys
   const [issue] = file.error.issues
   const where = issue === undefined ? '' : `: ${issue.path.join('.')} ${issue.message}`
@@ -97,25 +98,6 @@ async function openDraft(folder: string, clock: Clock): Promise<FileHandle> {
     throw new SyncError('STORE_LOCKED', `${path} is there: the keys are being changed; try again`, {
       cause: error,
     })
-  }
-}
-
-/** Windows has no such thing. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
   }
 }
 
