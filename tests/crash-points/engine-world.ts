@@ -9,7 +9,8 @@ import { anyone, openHub, readLog, verifyNamespace, type Hub } from '@rejoin/hub
 import { openReplica, type Replica, type SyncReport } from '@rejoin/replica'
 import { VirtualClock } from '@rejoin/testkit'
 import { memoryDial, type MemoryHub } from '@rejoin/transport'
-import { NAMESPACE, todo, turn, type Todo, type TodoOp } from '../rebuild/world.ts'
+import { NAMESPACE, todo, type Todo, type TodoOp } from '../rebuild/world.ts'
+import { turn } from '../support/stepped-time.ts'
 import { hubDisk, replicaDisk, type Disk, type Level } from './disks.ts'
 import { Fuse } from './fuse.ts'
 

@@ -5,7 +5,8 @@ import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { anyone } from '@rejoin/hub'
 import { MapHubStore } from '@rejoin/testkit'
 import { expect, test } from 'vitest'
-import { NAMESPACE, turn, World, type Member } from './world.ts'
+import { turn } from '../support/stepped-time.ts'
+import { NAMESPACE, World, type Member } from './world.ts'
 
 /** Three replicas; a backup; then each of them has written more, and has seen what the others wrote. */
 async function lost(options: ConstructorParameters<typeof World>[1] = {}) {

@@ -3,7 +3,8 @@
 import { SyncError } from '@rejoin/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { turn, World, type Member } from './world.ts'
+import { turn } from '../support/stepped-time.ts'
+import { World, type Member } from './world.ts'
 
 const REPLICAS = 3
 const replica = fc.nat({ max: REPLICAS - 1 })

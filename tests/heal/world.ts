@@ -14,14 +14,12 @@ import {
   type Dial,
   type DownMessage,
   type HubChannel,
-  type HubSignals,
   type Namespace,
   type OpOf,
-  type ReplicaChannel,
   type Seq,
   type StoredReplica,
 } from '@rejoin/core'
-import { digestOf, yjsCrdt } from '@rejoin/crdt-adapter'
+import { yjsCrdt } from '@rejoin/crdt-adapter'
 import {
   anyone,
   healNamespace,
@@ -34,10 +32,13 @@ import {
   type Principal,
 } from '@rejoin/hub'
 import { openReplica, type Replica, type SyncReport } from '@rejoin/replica'
-import { MapHubStore, MapReplicaStore, VirtualClock } from '@rejoin/testkit'
+import { MapHubStore, MapReplicaStore } from '@rejoin/testkit'
 import { memoryDial, type MemoryHub } from '@rejoin/transport'
 import { z } from 'zod'
 import { decodeRecord, type LogRecord } from '../../packages/hub/src/record.ts'
+import { oneShot, overlaid } from '../support/overlaid.ts'
+import { signalsWithin, SteppedTime, turn } from '../support/stepped-time.ts'
+import { repeated, viewOf } from '../support/views.ts'
 
 export const NAMESPACE: Namespace = 'home'
 export const notes = defineDomain({
@@ -51,11 +52,6 @@ export const notes = defineDomain({
 })
 export type Notes = typeof notes
 export type NotesOp = OpOf<Notes>
-
-/** Everything that can run without time passing has run. */
-export async function turn(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 export interface FoundRecord {
   readonly seq: Seq
@@ -154,26 +150,10 @@ export class Member {
 
 /** The hub's end, with what it says written down. */
 function heardBy(member: Member, channel: HubChannel): HubChannel {
-  return new Proxy(channel, {
-    get: (target, property) => {
-      if (property === 'send') {
-        return (message: DownMessage): void => {
-          member.heard.push(message)
-          target.send(message)
-        }
-      }
-      const value: unknown = Reflect.get(target, property, target)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
-    },
-  })
-}
-
-function oneShot<C extends ReplicaChannel>(channel: C): C {
-  return new Proxy(channel, {
-    get: (target, property) => {
-      if (property === 'oneShot') return true
-      const value: unknown = Reflect.get(target, property, target)
-      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+  return overlaid(channel, {
+    send: (message) => {
+      member.heard.push(message)
+      channel.send(message)
     },
   })
 }
@@ -189,14 +169,11 @@ export class World {
   /** Names of commits that their author was told to be acknowledged. */
   readonly acked = new Set<string>()
   readonly #options: Partial<HubOptions>
-  readonly timers = new VirtualClock(1)
-  readonly #seed: number
-  #clocks = 0
-  #step = 0
-  readonly #listeners = new Set<(namespace: Namespace) => void>()
+  readonly #time: SteppedTime
+  readonly #signals = signalsWithin()
 
   constructor(seed = 1, { hubs = 1, ...options }: WorldOptions = {}) {
-    this.#seed = seed
+    this.#time = new SteppedTime(seed)
     this.#options = options
     for (let i = 0; i < hubs; i++) this.hubs.push(this.#openHub())
   }
@@ -209,7 +186,7 @@ export class World {
 
   /** Later stamps from here on. */
   step(): void {
-    this.#step++
+    this.#time.step()
   }
 
   async join(name: string, principal: Principal = anyone): Promise<Member> {
@@ -259,26 +236,12 @@ export class World {
   }
 
   /** Time passes until the work is done. */
-  async finish<T>(work: Promise<T>): Promise<T> {
-    let done = false
-    const mark = (): void => {
-      done = true
-    }
-    work.then(mark, mark)
-    for (let i = 0; !done && i < 600; i++) {
-      await turn()
-      if (!done) this.timers.advanceToNext()
-    }
-    if (!done) throw new Error('it never ends')
-    return work
+  finish<T>(work: Promise<T>): Promise<T> {
+    return this.#time.finish(work)
   }
 
   async pass(ms: number): Promise<void> {
-    for (let passed = 0; passed < ms; passed += 50) {
-      await turn()
-      this.timers.advance(50)
-    }
-    await turn()
+    for (let passed = 0; passed < ms; passed += 50) await this.#time.pass(50)
     for (const member of this.members) this.#noteCursor(member)
   }
 
@@ -312,8 +275,7 @@ export class World {
 
   /** Commits that came into this log more than once, also where it was trimmed since; what a backup has, it keeps. */
   get loggedTwice(): readonly string[] {
-    const seen = new Set<string>()
-    return loggedOf(this.store).filter((name) => seen.size === seen.add(name).size)
+    return repeated(loggedOf(this.store))
   }
 
   /** What is wrong with the log; empty where nothing is. */
@@ -324,26 +286,11 @@ export class World {
 
   /** What a reader of each replica sees, and what is kept. */
   views(members: readonly Member[] = this.members): readonly object[] {
-    return members.map(({ replica, texts }) => ({
-      texts,
-      digest: digestOf(replica.registers),
-      conflicts: replica.conflicts(),
-      document: Buffer.from(yjsCrdt.updates.compact([replica.encode()])).toString('hex'),
-      unplaced: replica.unplaced,
-      pending: replica.status.pending,
-      rejected: replica.rejected,
-      divergence: replica.status.divergence,
-    }))
+    return members.map(({ replica, texts }) => ({ texts, ...viewOf(replica) }))
   }
 
-  /** A clock that all share, with chance of its own. */
   clock(): Clock {
-    const chance = new VirtualClock(this.#seed * 1_000 + this.#clocks++)
-    return {
-      now: () => Date.UTC(2026, 0, 1) + this.#step * 1_000,
-      sleep: (ms, signal) => this.timers.sleep(ms, signal),
-      random: (count) => chance.random(count),
-    }
+    return this.#time.clock()
   }
 
   #noteCursor({ replica, cursors }: Member): void {
@@ -360,16 +307,6 @@ export class World {
       store: this.store,
       clock: this.clock(),
     })
-  }
-
-  readonly #signals: HubSignals = {
-    publish: (namespace) => {
-      for (const listener of this.#listeners) queueMicrotask(() => listener(namespace))
-    },
-    listen: (listener) => {
-      this.#listeners.add(listener)
-      return () => this.#listeners.delete(listener)
-    },
   }
 }
 

@@ -2,7 +2,8 @@
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { defaultRebuildPolicy } from '../../packages/hub/src/rebuild-policy.ts'
 import { expect, test } from 'vitest'
-import { turn, World, type Member } from './world.ts'
+import { turn } from '../support/stepped-time.ts'
+import { World, type Member } from './world.ts'
 
 const KEYS = 60
 /** Every bound on bytes an eighth of what it is by default, so that a minute of work becomes seconds. */

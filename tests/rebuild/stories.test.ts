@@ -4,7 +4,8 @@ import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { verifyNamespace } from '@rejoin/hub'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { NAMESPACE, turn, World, type TodoOp } from './world.ts'
+import { turn } from '../support/stepped-time.ts'
+import { NAMESPACE, World, type TodoOp } from './world.ts'
 
 const REPLICAS = 3
 const replica = fc.nat({ max: REPLICAS - 1 })

@@ -11,19 +11,21 @@ import {
   type AppendResult,
   type Clock,
   type HubChannel,
-  type HubSignals,
   type Namespace,
   type OpOf,
   type ReplicaChannel,
   type Seq,
 } from '@rejoin/core'
-import { digestOf, yjsCrdt } from '@rejoin/crdt-adapter'
+import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { anyone, openHub, type Hub, type HubOptions } from '@rejoin/hub'
 import { openReplica, type Replica, type SyncReport } from '@rejoin/replica'
-import { MapHubStore, MapReplicaStore, VirtualClock } from '@rejoin/testkit'
+import { MapHubStore, MapReplicaStore } from '@rejoin/testkit'
 import { memoryDial, type MemoryHub } from '@rejoin/transport'
 import { z } from 'zod'
 import { decodeRecord } from '../../packages/hub/src/record.ts'
+import { oneShot } from '../support/overlaid.ts'
+import { signalsWithin, SteppedTime, turn } from '../support/stepped-time.ts'
+import { repeated, viewOf } from '../support/views.ts'
 
 export const NAMESPACE: Namespace = 'home'
 export const todo = defineDomain({
@@ -47,11 +49,6 @@ export const todo = defineDomain({
 })
 export type Todo = typeof todo
 export type TodoOp = OpOf<Todo>
-
-/** Everything that can run without time passing has run. */
-export async function turn(): Promise<void> {
-  for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
-}
 
 /** Remembers each commit that was ever logged, since hubs trim and rebuild. */
 class RememberingStore extends MapHubStore {
@@ -121,16 +118,8 @@ export class Member {
   }
 
   /** As over HTTP: everything up before anything comes down. */
-  readonly oneShotDial = async (signal: AbortSignal): Promise<ReplicaChannel> => {
-    const channel = await this.wire.dial(signal)
-    return new Proxy(channel, {
-      get: (target, property) => {
-        if (property === 'oneShot') return true
-        const value: unknown = Reflect.get(target, property, target)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
-      },
-    })
-  }
+  readonly oneShotDial = async (signal: AbortSignal): Promise<ReplicaChannel> =>
+    oneShot(await this.wire.dial(signal))
 }
 
 export class World {
@@ -141,15 +130,11 @@ export class World {
   readonly paths: string[] = []
   readonly hubs: Hub[] = []
   readonly #options: Partial<HubOptions>
-  /** Sleepers; nobody reads the time from it. */
-  readonly #timers = new VirtualClock(1)
-  readonly #seed: number
-  #clocks = 0
-  #step = 0
-  readonly #listeners = new Set<(namespace: Namespace) => void>()
+  readonly #time: SteppedTime
+  readonly #signals = signalsWithin()
 
   constructor(seed: number, hubs: number, options: Partial<HubOptions> = {}) {
-    this.#seed = seed
+    this.#time = new SteppedTime(seed)
     this.#options = options
     for (let i = 0; i < hubs; i++) this.hubs.push(this.#openHub())
   }
@@ -181,11 +166,11 @@ export class World {
 
   /** The next step's time. */
   step(): void {
-    this.#step++
+    this.#time.step()
   }
 
   newMember(): Promise<Member> {
-    const clock = this.#clock()
+    const clock = this.#time.clock()
     const wires = this.hubs.map((_, i) =>
       memoryDial({
         clock,
@@ -228,24 +213,12 @@ export class World {
   }
 
   /** Time passes until the work is done. */
-  async finish<T>(work: Promise<T>): Promise<T> {
-    let done = false
-    const mark = (): void => {
-      done = true
-    }
-    work.then(mark, mark)
-    for (let i = 0; !done && i < 400; i++) {
-      await turn()
-      if (!done) this.#timers.advanceToNext()
-    }
-    if (!done) throw new Error('it never ends')
-    return work
+  finish<T>(work: Promise<T>): Promise<T> {
+    return this.#time.finish(work)
   }
 
-  async pass(ms: number): Promise<void> {
-    await turn()
-    this.#timers.advance(ms)
-    await turn()
+  pass(ms: number): Promise<void> {
+    return this.#time.pass(ms)
   }
 
   /** Everybody stops what is under way and exchanges everything. */
@@ -272,21 +245,11 @@ export class World {
 
   /** What a reader of each replica sees, and what is kept. */
   views(): readonly object[] {
-    return this.members.map(({ replica }) => ({
-      digest: digestOf(replica.registers),
-      conflicts: replica.conflicts(),
-      document: Buffer.from(yjsCrdt.updates.compact([replica.encode()])).toString('hex'),
-      unplaced: replica.unplaced,
-      pending: replica.status.pending,
-      rejected: replica.rejected,
-      divergence: replica.status.divergence,
-      persistence: replica.status.persistence,
-    }))
+    return this.members.map(({ replica }) => viewOf(replica))
   }
 
   get loggedTwice(): readonly string[] {
-    const seen = new Set<string>()
-    return this.store.logged.filter((id) => seen.size === seen.add(id).size)
+    return repeated(this.store.logged)
   }
 
   /** Saved, and not in the log. */
@@ -302,26 +265,7 @@ export class World {
       signals: this.#signals,
       ...this.#options,
       store: this.store,
-      clock: this.#clock(),
+      clock: this.#time.clock(),
     })
-  }
-
-  #clock(): Clock {
-    const chance = new VirtualClock(this.#seed * 1_000 + this.#clocks++)
-    return {
-      now: () => Date.UTC(2026, 0, 1) + this.#step * 1_000,
-      sleep: (ms, signal) => this.#timers.sleep(ms, signal),
-      random: (count) => chance.random(count),
-    }
-  }
-
-  readonly #signals: HubSignals = {
-    publish: (namespace) => {
-      for (const listener of this.#listeners) queueMicrotask(() => listener(namespace))
-    },
-    listen: (listener) => {
-      this.#listeners.add(listener)
-      return () => this.#listeners.delete(listener)
-    },
   }
 }

@@ -3,7 +3,7 @@ import { rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { HubStore } from '@rejoin/core'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { openHubFolder, openReplicaFolder } from '../src/node.ts'
+import { openHubFolder, openReplicaFolder, type HubFolder } from '../src/node.ts'
 import { withFolder } from './databases.ts'
 import { batchesOnDisk, failFiles, levelNoSpace, noSpace, openingsOnDisk } from './level-faults.ts'
 
@@ -19,10 +19,7 @@ describe('a hub on a full disk', () => {
   test.each([true, false])(
     '[3] reads on, refuses writes with STORE_FULL, and goes on once there is room (failed batch written: %s)',
     (isWritten) =>
-      withFolder(async (path) => {
-        const folder = await openHubFolder(path)
-        const { store } = folder
-        await store.append('support', 0, bytes(1))
+      withHub(async ({ path, folder, store }) => {
         const hasRoom = await failFiles(noSpace)
         failOnce(isWritten)
         const openings = openingsOnDisk()
@@ -122,10 +119,7 @@ describe('a hub on a full disk', () => {
     }))
 
   test('[13] is never made anew by reopening: a database that lost CURRENT meanwhile is refused', () =>
-    withFolder(async (path) => {
-      const folder = await openHubFolder(path)
-      const { store } = folder
-      await store.append('support', 0, bytes(1))
+    withHub(async ({ path, folder, store }) => {
       failOnce(false)
       await expect(store.append('support', 1, bytes(2))).rejects.toMatchObject(full)
       const current = join(path, 'db', 'CURRENT')
@@ -138,10 +132,7 @@ describe('a hub on a full disk', () => {
     }))
 
   test('that cannot be reopened says so to readers too, and is reopened by a later write', () =>
-    withFolder(async (path) => {
-      const folder = await openHubFolder(path)
-      const { store } = folder
-      await store.append('support', 0, bytes(1))
+    withHub(async ({ folder, store }) => {
       failOnce(false)
       await expect(store.append('support', 1, bytes(2))).rejects.toMatchObject(full)
       let fails = true
@@ -158,10 +149,7 @@ describe('a hub on a full disk', () => {
     }))
 
   test('[3] gives up for good where another one came in while it was being reopened', () =>
-    withFolder(async (path) => {
-      const folder = await openHubFolder(path)
-      const { store } = folder
-      await store.append('support', 0, bytes(1))
+    withHub(async ({ path, folder, store }) => {
       failOnce(false)
       await expect(store.append('support', 1, bytes(2))).rejects.toMatchObject(full)
       openingsOnDisk(async (reallyOpen) => {
@@ -185,10 +173,7 @@ test.each([
   ['STORE_FULL', 'IO error: /data/000005.log: File too large', 'EFBIG: file too large, write'],
   ['STORE_UNAVAILABLE', 'IO error: /data/000005.log: Input/output error', 'EIO: i/o error, write'],
 ])('a disk that refuses otherwise is %s until it takes writes: %s', (code, said, probed) =>
-  withFolder(async (path) => {
-    const folder = await openHubFolder(path)
-    const { store } = folder
-    await store.append('support', 0, bytes(1))
+  withHub(async ({ folder, store }) => {
     const isMended = await failFiles(probed)
     failOnce(false, said)
     for (let i = 0; i < 2; i++) {
@@ -301,6 +286,21 @@ describe('the ballast', () => {
       await expect(stat(join(path, 'rejoin.ballast'))).rejects.toThrow('ENOENT')
     }))
 })
+
+/** A folder whose hub holds one record of the namespace `support`. */
+function withHub(run: (hub: OpenedHub) => Promise<void>): Promise<void> {
+  return withFolder(async (path) => {
+    const folder = await openHubFolder(path)
+    await folder.store.append('support', 0, bytes(1))
+    await run({ path, folder, store: folder.store })
+  })
+}
+
+interface OpenedHub {
+  readonly path: string
+  readonly folder: HubFolder
+  readonly store: HubStore
+}
 
 /** The next batch fails as on a full disk, written all the same or not. */
 function failOnce(isWritten: boolean, message = levelNoSpace): void {

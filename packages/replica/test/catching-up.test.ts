@@ -1,6 +1,6 @@
 import { limits, SyncError } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
-import { MapReplicaStore, VirtualClock } from '@rejoin/testkit'
+import { VirtualClock } from '@rejoin/testkit'
 import { describe, expect, test } from 'vitest'
 import {
   ack,
@@ -21,22 +21,15 @@ import {
   until,
   welcome,
 } from './support.ts'
+import { greeting } from './live.ts'
 import { CatchUp } from '../src/catch-up.ts'
 import { broughtNothing } from '../src/brought.ts'
 import { PendingWrites } from '../src/pending-writes.ts'
 import type { SessionParts } from '../src/session-parts.ts'
 
-async function live(store: MapReplicaStore = new MapReplicaStore()) {
-  const clock = new VirtualClock(1)
-  const hub = new ScriptedHub(clock)
-  const replica = await openTodo({ store, clock, dial: hub.dial })
-  const line = await hub.line(0)
-  return { clock, hub, replica, line, store }
-}
-
 describe('a live replica', () => {
   test('greets, catches up, pushes what is saved, and settles by the tail', async () => {
-    const { replica, line } = await live()
+    const { replica, line } = await greeting()
     expect(line.heard[0]).toMatchObject({ type: 'Hello', namespace: 'home', cursor: null, ackedCounter: 0 })
     const receipt = replica.apply(listAdded('a'))
     await turn()
@@ -56,7 +49,7 @@ describe('a live replica', () => {
   })
 
   test('[8] keeps the bytes of its own commits in the base when they come back', async () => {
-    const { replica, line, store } = await live()
+    const { replica, line, store } = await greeting()
     line.say(welcome('unknown'), caughtUp(null))
     replica.apply(listAdded('a', 'mine'))
     await line.next('Push')
@@ -69,7 +62,7 @@ describe('a live replica', () => {
   })
 
   test('reconnects when the tail names an own commit that it does not know', async () => {
-    const { replica, line, hub, clock } = await live()
+    const { replica, line, hub, clock } = await greeting()
     line.say(welcome('unknown'), caughtUp(null))
     line.say(tail(cursor(1), { replica: replica.id, counter: 9, update: null }))
     await until(
@@ -82,7 +75,7 @@ describe('a live replica', () => {
   })
 
   test('hears others as typed changes, after one transaction for a whole tail', async () => {
-    const { replica, line, clock } = await live()
+    const { replica, line, clock } = await greeting()
     const heard: unknown[] = []
     replica.subscribe((changes) =>
       heard.push(changes.map(({ table, after, origin }) => [table, after, origin])),
@@ -103,7 +96,7 @@ describe('a live replica', () => {
   })
 
   test('stamps what it does next above what it has seen', async () => {
-    const { replica, line, clock } = await live()
+    const { replica, line, clock } = await greeting()
     const ahead = new VirtualClock(3, clock.now() + 60_000)
     const peer = new Peer(ahead)
     line.say(welcome('tail'), tail(cursor(1), peer.commit(listAdded('a', 'theirs'))), caughtUp(cursor(1)))
@@ -115,7 +108,7 @@ describe('a live replica', () => {
 
   test('[6] tells the cursor only once it is recorded, and never moves it back', async () => {
     const store = new ShakyStore()
-    const { replica, line, clock, hub } = await live(store)
+    const { replica, line, clock, hub } = await greeting(store)
     const peer = new Peer(clock)
     const first = peer.commit(listAdded('a'))
     line.say(welcome('tail'), tail(cursor(1), first), caughtUp(cursor(1)))
@@ -149,7 +142,7 @@ describe('a live replica', () => {
 
   test('[4] sends nothing that is not saved yet', async () => {
     const store = new ShakyStore()
-    const { replica, line, clock } = await live(store)
+    const { replica, line, clock } = await greeting(store)
     line.say(welcome('unknown'), caughtUp(null))
     await until('live', () => replica.status.state === 'live')
     await replica.flush()
@@ -164,7 +157,7 @@ describe('a live replica', () => {
 
   test('[4] sends nothing while its store fails, not even what was saved before', async () => {
     const store = new ShakyStore()
-    const { replica, line, clock } = await live(store)
+    const { replica, line, clock } = await greeting(store)
     await replica.apply(listAdded('a')).saved
     store.failing = new SyncError('STORE_FULL', 'full')
     expect(await codeOf(replica.apply(listAdded('b')).saved)).toBe('STORE_FULL')
@@ -182,7 +175,7 @@ describe('a live replica', () => {
 
   test('[4] sends nothing while its store fails, and what is made meanwhile afterwards', async () => {
     const store = new ShakyStore()
-    const { replica, line, clock } = await live(store)
+    const { replica, line, clock } = await greeting(store)
     line.say(welcome('unknown'), caughtUp(null))
     await until('live', () => replica.status.state === 'live')
     store.failing = new SyncError('STORE_FULL', 'full')
@@ -198,7 +191,7 @@ describe('a live replica', () => {
   })
 
   test('[2] a message that comes twice changes nothing, not a byte', async () => {
-    const { replica, line, clock } = await live()
+    const { replica, line, clock } = await greeting()
     const peer = new Peer(clock)
     const message = tail(cursor(1), peer.commit(listAdded('a')))
     line.say(welcome('tail'), message, caughtUp(cursor(1)))
@@ -213,7 +206,7 @@ describe('a live replica', () => {
   })
 
   test('[10] a snapshot after a revision gap keeps pending commits, and they are pushed', async () => {
-    const { replica, line, clock, store } = await live()
+    const { replica, line, clock, store } = await greeting()
     const peer = new Peer(clock)
     peer.commit(listAdded('a', 'theirs'))
     const pending = replica.apply(listAdded('b', 'mine'))
@@ -230,7 +223,7 @@ describe('a live replica', () => {
   })
 
   test('[9] commits up to the mark of CaughtUp are settled, not sent again', async () => {
-    const { replica, line, clock, hub } = await live()
+    const { replica, line, clock, hub } = await greeting()
     line.say(welcome('unknown'), caughtUp(null))
     const receipts = [replica.apply(listAdded('a')), replica.apply(listAdded('b'))]
     await line.next('Push')
@@ -258,7 +251,7 @@ describe('a live replica', () => {
   })
 
   test('[4] an acknowledgement that the hub does not stand by is not believed: the commit is sent again', async () => {
-    const { replica, line, hub, clock } = await live()
+    const { replica, line, hub, clock } = await greeting()
     line.say(welcome('unknown'), caughtUp(null))
     replica.apply(listAdded('a'))
     await line.next('Push')
@@ -276,7 +269,7 @@ describe('a live replica', () => {
   })
 
   test('[9] a snapshot that holds our commits settles them by the mark', async () => {
-    const { replica, line, clock, hub, store } = await live()
+    const { replica, line, clock, hub, store } = await greeting()
     line.say(welcome('unknown'), caughtUp(null))
     replica.apply(listAdded('a'))
     await line.next('Push')
@@ -301,7 +294,7 @@ describe('a live replica', () => {
   test.each(['tail', 'snapshot'] as const)(
     '[1] a late push of a dead connection that put other bytes in the log makes it rebuild, also where they come by %s',
     async (path) => {
-      const { replica, line, clock, hub } = await live()
+      const { replica, line, clock, hub } = await greeting()
       const peer = new Peer(clock)
       line.say(welcome('tail'), tail(cursor(1), peer.commit(listAdded('x'))), caughtUp(cursor(1)))
       replica.apply(listAdded('a', 'mine'))
@@ -337,7 +330,7 @@ describe('a live replica', () => {
   )
 
   test('folds its stored updates into one snapshot when they outgrow it', async () => {
-    const { replica, line, clock, store } = await live()
+    const { replica, line, clock, store } = await greeting()
     const peer = new Peer(clock)
     line.say(welcome('tail'))
     for (let i = 1; i <= 4; i++) {
@@ -357,7 +350,7 @@ describe('a live replica', () => {
 
   test('[4] a fold leaves commits that the hub has not acknowledged out of the base', async () => {
     const store = new ShakyStore()
-    const { replica, line, clock } = await live(store)
+    const { replica, line, clock } = await greeting(store)
     const peer = new Peer(clock)
     await replica.apply(listAdded('mine')).saved
     line.say(welcome('tail'))
@@ -411,7 +404,7 @@ describe('a live replica', () => {
     'DOMAIN_MISMATCH',
     'NAMESPACE_DELETED',
   ] as const)('stops at %s, keeps everything, and asks again only when it is told to', async (code) => {
-    const { replica, line, hub, clock } = await live()
+    const { replica, line, hub, clock } = await greeting()
     const receipt = replica.apply(listAdded('a'))
     await receipt.saved
     line.say(refused(null, code))
@@ -427,7 +420,7 @@ describe('a live replica', () => {
   })
 
   test('gives up a hub that does not answer in time', async () => {
-    const { replica, hub, clock } = await live()
+    const { replica, hub, clock } = await greeting()
     await until(
       'timed out',
       () => replica.status.lastError !== null,
@@ -442,7 +435,7 @@ describe('a live replica', () => {
   })
 
   test('gives up a hub that does not acknowledge in time', async () => {
-    const { replica, line, clock } = await live()
+    const { replica, line, clock } = await greeting()
     line.say(welcome('unknown'), caughtUp(null))
     await until('live', () => replica.status.state === 'live')
     clock.advance(300_000)
@@ -460,7 +453,7 @@ describe('a live replica', () => {
   })
 
   test('notes its attempts in the store, once an exchange', async () => {
-    const { replica, line, store, clock } = await live()
+    const { replica, line, store, clock } = await greeting()
     line.say(welcome('unknown'), caughtUp(null))
     await until('live', () => replica.status.state === 'live')
     replica.disconnect()
@@ -478,7 +471,7 @@ describe('a live replica', () => {
   })
 
   test('carries presence while live, and leaves out what it cannot read', async () => {
-    const { replica, line } = await live()
+    const { replica, line } = await greeting()
     replica.awareness.setLocal({ name: 'ada' })
     line.say(welcome('unknown'), caughtUp(null))
     const { update } = await line.next('Awareness')
@@ -500,7 +493,7 @@ describe('a live replica', () => {
   })
 
   test('presence is repeated by the clock', async () => {
-    const { replica, line, clock } = await live()
+    const { replica, line, clock } = await greeting()
     replica.awareness.setLocal({ name: 'ada' })
     line.say(welcome('unknown'), caughtUp(null))
     await line.next('Awareness')

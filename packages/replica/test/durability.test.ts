@@ -1,6 +1,6 @@
 // Which level an answer stands for, at the replica: the local store's for what is saved, the hub's for what it has.
 import { SyncError, type Durability } from '@rejoin/core'
-import { MapReplicaStore, VirtualClock } from '@rejoin/testkit'
+import { MapReplicaStore } from '@rejoin/testkit'
 import { describe, expect, test } from 'vitest'
 import {
   ack,
@@ -8,22 +8,15 @@ import {
   cursor,
   listAdded,
   openTodo,
-  ScriptedHub,
   ShakyStore,
   tail,
   turn,
   until,
   welcome,
 } from './support.ts'
+import { greeting } from './live.ts'
 
 const levels: readonly Durability[] = ['durable', 'applied']
-
-async function live(store: MapReplicaStore = new MapReplicaStore()) {
-  const clock = new VirtualClock(1)
-  const hub = new ScriptedHub(clock)
-  const replica = await openTodo({ store, clock, dial: hub.dial })
-  return { replica, hub, clock, line: await hub.line(0) }
-}
 
 describe('what is saved', () => {
   test.each(levels)('stands for what the store says it does: %s', async (durability) => {
@@ -77,7 +70,7 @@ describe('what is saved', () => {
 
 describe('what the hub has', () => {
   test.each(levels)('stands for what its Ack says: %s', async (durability) => {
-    const { replica, line } = await live()
+    const { replica, line } = await greeting()
     const receipt = replica.apply(listAdded('a'))
     line.say(welcome('unknown', durability), caughtUp(null))
     await line.next('Push')
@@ -90,7 +83,7 @@ describe('what the hub has', () => {
     const store = new MapReplicaStore()
     const before = await openTodo({ store })
     await before.apply(listAdded('a')).saved
-    const { replica, line } = await live(store.crash())
+    const { replica, line } = await greeting(store.crash())
     const repeated = [replica.apply(listAdded('a')), replica.apply(listAdded('a'))]
     let told = false
     for (const { acked } of repeated) void acked.then(() => (told = true))
@@ -112,7 +105,7 @@ describe('what the hub has', () => {
   test.each(levels)(
     'of what is repeated is what the hub last said where nothing waits: %s',
     async (level) => {
-      const { replica, line } = await live()
+      const { replica, line } = await greeting()
       expect(await replica.undo().acked).toBe('applied')
       const receipt = replica.apply(listAdded('a'))
       line.say(welcome('unknown', level), caughtUp(null))
@@ -127,7 +120,7 @@ describe('what the hub has', () => {
   )
 
   test('stands for what that very Ack said, also where others differ', async () => {
-    const { replica, line } = await live()
+    const { replica, line } = await greeting()
     const [first, second] = [replica.apply(listAdded('a')), replica.apply(listAdded('b'))]
     line.say(welcome('unknown'), caughtUp(null))
     await line.next('Push')
@@ -137,7 +130,7 @@ describe('what the hub has', () => {
   })
 
   test.each(levels)('where the Ack got lost, for what the next hub greets with: %s', async (durability) => {
-    const { replica, hub, line, clock } = await live()
+    const { replica, hub, line, clock } = await greeting()
     const receipt = replica.apply(listAdded('a'))
     const later = replica.apply(listAdded('b'))
     line.say(welcome('unknown', durability === 'applied' ? 'durable' : 'applied'), caughtUp(null))
@@ -161,7 +154,7 @@ describe('what the hub has', () => {
   })
 
   test('a duplicate is not taken for ours before the log brings it, and stands for the greeting then', async () => {
-    const { replica, line } = await live()
+    const { replica, line } = await greeting()
     const receipt = replica.apply(listAdded('a'))
     line.say(welcome('unknown', 'applied'), caughtUp(null))
     await line.next('Push')
@@ -178,7 +171,7 @@ describe('what the hub has', () => {
 
   test('is unknown until a hub has answered in this run, and stays known while it is away', async () => {
     const store = new MapReplicaStore()
-    const { replica, line } = await live(store)
+    const { replica, line } = await greeting(store)
     expect(replica.status.acked).toBe(null)
     line.say(welcome('unknown', 'applied'), caughtUp(null))
     await until('live', () => replica.status.state === 'live')
@@ -190,7 +183,7 @@ describe('what the hub has', () => {
   })
 
   test('and who listens hears when it becomes another', async () => {
-    const { replica, line } = await live()
+    const { replica, line } = await greeting()
     const heard = new Set<Durability | null>()
     replica.onStatus(({ acked }) => heard.add(acked))
     replica.apply(listAdded('a'))

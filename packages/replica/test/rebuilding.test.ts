@@ -24,6 +24,7 @@ import {
   welcome,
   type HubLine,
 } from './support.ts'
+import { live as liveWith } from './live.ts'
 
 const { updates } = yjsCrdt
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
@@ -31,17 +32,8 @@ const canonical = (parts: readonly Uint8Array[]): Uint8Array => updates.rebuild(
 
 /** A live replica that has what a peer has written, up to seq 1. */
 async function live(store: MapReplicaStore = new MapReplicaStore()) {
-  const clock = new VirtualClock(1)
-  const hub = new ScriptedHub(clock)
-  const replica = await openTodo({ store, clock, dial: hub.dial })
-  const line = await hub.line(0)
-  const peer = new Peer(clock)
-  line.say(
-    welcome('tail'),
-    tail(cursor(1), peer.commit(listAdded('x'), itemSet('x', 'one')), peer.commit(titled('x', 'said'))),
-    caughtUp(cursor(1)),
-  )
-  await until('live', () => replica.status.cursor?.seq === 1)
+  const found = await liveWith(store, [[listAdded('x'), itemSet('x', 'one')], [titled('x', 'said')]])
+  const { clock, hub, line, peer } = found
   const base = peer.document.encode()
   /** What the hub says of a rebuild at seq 2. */
   const sayRebuilt = (to: HubLine = line, acked = 0): void =>
@@ -54,7 +46,7 @@ async function live(store: MapReplicaStore = new MapReplicaStore()) {
     )
     return await hub.line(index)
   }
-  return { clock, hub, replica, line, store, peer, base, sayRebuilt, reconnected }
+  return { ...found, base, sayRebuilt, reconnected }
 }
 
 describe('a rebuild that is left to the replica', () => {

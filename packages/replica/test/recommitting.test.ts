@@ -23,18 +23,8 @@ import {
   until,
   welcome,
 } from './support.ts'
+import { live } from './live.ts'
 import { ResetBuffer } from '../src/reset-buffer.ts'
-
-async function live(store: MapReplicaStore = new MapReplicaStore()) {
-  const clock = new VirtualClock(1)
-  const hub = new ScriptedHub(clock)
-  const replica = await openTodo({ store, clock, dial: hub.dial })
-  const line = await hub.line(0)
-  const peer = new Peer(clock)
-  line.say(welcome('tail'), tail(cursor(1), peer.commit(listAdded('x'))), caughtUp(cursor(1)))
-  await until('live', () => replica.status.cursor?.seq === 1)
-  return { clock, hub, replica, line, store, peer }
-}
 
 describe('a refused commit', () => {
   test('[10] [11] in the middle of three goes to rejected, and the others are pushed under their ids', async () => {

@@ -12,7 +12,6 @@ import {
   listRemoved,
   openTodo,
   Peer,
-  ScriptedHub,
   refused,
   tail,
   titled,
@@ -22,6 +21,7 @@ import {
   type Todo,
   type TodoOp,
 } from './support.ts'
+import { live } from './live.ts'
 
 const itemRemoved = (list: string, item: string): TodoOp => ({ type: 'ItemRemoved', list, item })
 
@@ -29,17 +29,6 @@ async function withLists(options: Options = {}): Promise<Replica<Todo>> {
   const replica = await openTodo(options)
   replica.apply([listAdded('a'), listAdded('b'), itemSet('a', 'x'), itemSet('a', 'y'), itemSet('b', 'x')])
   return replica
-}
-
-async function live() {
-  const clock = new VirtualClock(1)
-  const hub = new ScriptedHub(clock)
-  const replica = await openTodo({ clock, dial: hub.dial })
-  const line = await hub.line(0)
-  const peer = new Peer(clock)
-  line.say(welcome('tail'), tail(cursor(1), peer.commit(listAdded('x'))), caughtUp(cursor(1)))
-  await until('live', () => replica.status.cursor?.seq === 1)
-  return { clock, hub, replica, line, peer }
 }
 
 /** A list with an item, and somebody who has seen the list alone: when they remove it, no register of the item changes. */

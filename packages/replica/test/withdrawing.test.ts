@@ -15,7 +15,6 @@ import {
   itemSet,
   listAdded,
   openTodo,
-  Peer,
   refused,
   ScriptedHub,
   ShakyStore,
@@ -27,6 +26,7 @@ import {
   type Options,
   type Todo,
 } from './support.ts'
+import { live } from './live.ts'
 
 const titles = ({ tables }: Replica<Todo>) =>
   Object.fromEntries([...tables.lists.entries()].map(([id, { title }]) => [id, title]))
@@ -46,13 +46,7 @@ class LateStore extends MapReplicaStore {
 
 /** A replica that has a base, with its channel cut and its hub out of reach. */
 async function offline(store: MapReplicaStore = new MapReplicaStore(), options: Options = {}) {
-  const clock = new VirtualClock(1)
-  const hub = new ScriptedHub(clock)
-  const replica = await openTodo({ store, clock, dial: hub.dial, ...options })
-  const line = await hub.line(0)
-  const peer = new Peer(clock)
-  line.say(welcome('tail'), tail(cursor(1), peer.commit(listAdded('x', 'theirs'))), caughtUp(cursor(1)))
-  await until('live', () => replica.status.cursor?.seq === 1)
+  const { clock, hub, replica, line, peer } = await live(store, [[listAdded('x', 'theirs')]], options)
   hub.reachable = false
   line.cut()
   await until('offline', () => replica.status.state === 'offline')
