@@ -13,7 +13,7 @@ import { openHubFolder } from '@rejoin/persistence-level/node'
 import { systemClock } from 'rejoin'
 import { DocumentWorker } from '../../packages/rejoin/src/wiring/document-worker.ts'
 import { figure, type Figure } from '../figure.ts'
-import { prepareOverwriter, prepareWriter } from '../hubs/prepared.ts'
+import { prepareOverwriter, prepareWriter, type PreparedWriter } from '../hubs/prepared.ts'
 import { openRawWriter } from '../hubs/raw-writers.ts'
 import type { Answered, Writer } from '../hubs/writer.ts'
 import { percentile, sampleOf } from '../measures.ts'
@@ -26,12 +26,14 @@ export const checkpointStall: BenchCase = {
   run: () => inFolder(measured),
 }
 
-const ROUNDS = 5
+const ROUNDS = 10
 const WRITERS = 8
 /** Between an ack and the next push, milliseconds. */
-const PAUSE_MS = 2
+const PAUSE_MS = 5
 /** Commits that each writer has ready: more than it can push in a round. */
-const READY = 4_000
+const READY = 8_000
+/** What a checkpoint lets go is deleted once it is done: so long, milliseconds. */
+const DELETING_MS = 300
 const STALL_MS_MAX = 50
 const NAMESPACE = 'large'
 
@@ -45,11 +47,15 @@ interface Round {
 async function measured(folder: string): Promise<readonly Figure[]> {
   const made = join(folder, 'made')
   await makeDocument(made)
+  const now = systemClock.now()
+  const prepared = Array.from({ length: WRITERS }, (_, i) =>
+    prepareWriter(i % 2 === 0 ? NAMESPACE : `room-${i}`, i + 1, READY, now),
+  )
   const rounds: Round[] = []
   for (let i = 0; i <= ROUNDS; i++) {
     const copy = join(folder, `round-${i}`)
     await cp(made, copy, { recursive: true })
-    const round = await oneRound(copy)
+    const round = await oneRound(copy, prepared)
     // The first one compiles.
     if (i > 0) rounds.push(round)
     await rm(copy, { recursive: true, force: true })
@@ -98,14 +104,11 @@ async function measured(folder: string): Promise<readonly Figure[]> {
   ]
 }
 
-async function oneRound(folder: string): Promise<Round> {
+async function oneRound(folder: string, prepared: readonly PreparedWriter[]): Promise<Round> {
   const opened = await openHubFolder(folder)
   const heavy = new DocumentWorker({ clock: systemClock })
   const hub = openHub({ store: opened.store, ...hubOptions, heavy })
-  const now = systemClock.now()
-  const sessions = Array.from({ length: WRITERS }, (_, i) =>
-    openRawWriter(hub, prepareWriter(i % 2 === 0 ? NAMESPACE : `room-${i}`, i + 1, READY, now)),
-  )
+  const sessions = prepared.map((each) => openRawWriter(hub, each))
   const writers = sessions.map(({ writer }) => writer)
   await Promise.all(writers.map((writer) => writer.ready))
   const stop = new AbortController()
@@ -113,18 +116,20 @@ async function oneRound(folder: string): Promise<Round> {
   // The thread is there, as in a hub that runs for a while.
   await heavy.compact([yjsCrdt.updates.compact([])])
   await systemClock.sleep(500)
+  if ((await opened.store.checkpoint(NAMESPACE)) !== null) throw new Error('it is folded already')
 
   const loop = monitorEventLoopDelay({ resolution: 1 })
   const startedAt = performance.now()
   loop.enable()
   await hub.checkpoint(NAMESPACE)
+  const checkpointMs = performance.now() - startedAt
+  await systemClock.sleep(DELETING_MS)
   loop.disable()
   const endedAt = performance.now()
-  const checkpointMs = endedAt - startedAt
   // As long again, once it is over: before it the process would still be warming up.
   await systemClock.sleep(100)
   const quietFrom = performance.now()
-  await systemClock.sleep(checkpointMs)
+  await systemClock.sleep(endedAt - startedAt)
   const quietTo = performance.now()
 
   stop.abort()

@@ -38,7 +38,8 @@ export class Writer {
       replica,
       cursor: null,
       ackedCounter: 0,
-      capabilities: [],
+      // Without it the hub would fold the log first, to answer with a snapshot.
+      capabilities: ['delta'],
     })
   }
 

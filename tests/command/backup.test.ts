@@ -1,7 +1,8 @@
 // Backups of a hub, running or not, and hubs restored from them: nothing that was acknowledged is missing once replicas have synced.
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { cp, mkdir, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -11,7 +12,7 @@ import { commitName, SyncError } from '@rejoin/core'
 import { intents, openClient, startHub, type HubOptions, type Replica, type RunningHub } from 'rejoin'
 import { backUpAndVerify } from '../../packages/rejoin/src/wiring/backing-up.ts'
 import { restoreBackup } from '../../packages/rejoin/src/wiring/restoring.ts'
-import { rejoin as rejoinInShell, withFolder, withHub } from '../support/command.ts'
+import { checkout, rejoin as rejoinInShell, withFolder, withHub } from '../support/command.ts'
 import { rejoin, rejoinJson } from '../support/command-here.ts'
 import { flipValue, hubKey } from '../support/strike.ts'
 import { until, within } from '../support/until.ts'
@@ -243,9 +244,11 @@ test('a backup that was stopped while it was verified is not left, nor one that 
     await withRunning({ data }, async (hub) => {
       await withReplica(path.join(folder, 'laptop'), hub, (replica) => write(replica, new Set(), 'x', 2))
       const stopping = new AbortController()
-      const verify = () => {
+      const verify = async () => {
+        // Also where somebody ends this process now, nothing has the name of a backup that is not verified.
+        expect((await readdir(folder)).sort()).toEqual(['backup.partial', 'hub', 'laptop'])
         stopping.abort(new SyncError('INTERRUPTED', 'stopped'))
-        return new Promise<never>(() => {})
+        return await new Promise<never>(() => {})
       }
       await expect(backUpAndVerify(data, backup, { signal: stopping.signal }, verify)).rejects.toMatchObject({
         code: 'INTERRUPTED',
@@ -260,6 +263,30 @@ test('a backup that was stopped while it was verified is not left, nor one that 
     })
     await expect(restoring).rejects.toMatchObject({ code: 'INTERRUPTED' })
     expect((await readdir(folder)).sort()).toEqual(['backup', 'hub', 'laptop'])
+  })
+})
+
+test('a backup whose command is killed while it verifies, beside a hub under load, never has the name of one that was verified', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup, laptop] = paths(folder, 'hub', 'backup', 'laptop')
+    await withRunning({ data }, async (hub) => {
+      await withReplica(laptop, hub, async (replica) => {
+        const acked = new Set<string>()
+        await write(replica, acked, 'laptop before', 50)
+        let isOver = false
+        const writing = (async () => {
+          for (let i = 0; !isOver; i++) await write(replica, acked, `laptop ${i}`, 5)
+        })()
+        try {
+          await killVerifying(data, backup)
+        } finally {
+          isOver = true
+          await writing
+        }
+        expect(await rejoinJson(['verify', '--data', backup])).toMatchObject([{ faults: [] }])
+        expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([])
+      })
+    })
   })
 })
 
@@ -376,6 +403,29 @@ async function settled(replica: Replica<typeof intents>): Promise<void> {
   await within('it has synced', replica.syncOnce())
   expect(replica.status).toMatchObject({ pending: 0, rejected: 0, lastError: null })
 }
+
+/** Kills `rejoin backup` when its copy is done, and makes the backup then. */
+async function killVerifying(data: string, backup: string): Promise<void> {
+  const child = spawn(process.execPath, [bin, 'backup', '--data', data, '--out', backup])
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  // The note is the last that is written before it is verified.
+  const note = path.join(`${backup}.partial`, 'rejoin.backup')
+  await until('it is verified', () => existsSync(note) || existsSync(backup))
+  child.kill('SIGKILL')
+  const code = await ended
+  expect(existsSync(backup)).toBe(code === 0)
+  if (code === 0) return
+  let again = await rejoin(['backup', '--data', data, '--out', backup])
+  // The hub may only just have heard that nobody asks any more.
+  while (again.stderr.includes('is being made'))
+    again = await rejoin(['backup', '--data', data, '--out', backup])
+  if (again.code === 0) return
+  expect(again.stderr).toMatch(/backup\.partial is there: .*interrupted; remove it.*INPUT_INVALID/)
+  await rm(`${backup}.partial`, { recursive: true })
+  expect(await rejoin(['backup', '--data', data, '--out', backup])).toMatchObject({ code: 0 })
+}
+
+const bin = path.join(checkout, 'packages/rejoin/bin/rejoin.js')
 
 let packs = 0
 

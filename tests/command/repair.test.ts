@@ -1,6 +1,6 @@
 // Damaged folders from the command line: `verify` says what is wrong past every fault, `repair` restores what can be restored,
 // drops nothing unasked, and what was lost comes back from replicas.
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { intents, openClient, startHub, type Replica, type RunningHub } from 'rejoin'
@@ -173,19 +173,66 @@ test('a hub whose store record is lost is accepted as an older one, and its repl
   })
 })
 
-test('what cannot be repaired is left as it is, and says what to do', async () => {
-  await withWorld(async ({ hub }) => {
+test('[3] a namespace of which nothing can be read is forgotten where that is asked for, all of it is kept, and replicas begin it again', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    const before = await digestOf(laptop)
     await rejoinJson(['checkpoint', '--data', hub, '--namespace', 'support'])
-    // Whatever there was, and nothing that says up to where.
+    // Whatever there was, and nothing that says of which domain it is.
     for (const prefix of ['record', 'marks', 'snapshot', 'state'])
       for (const key of await keysIn(hub, `hub!${prefix}!support`))
         await (prefix === 'record' ? loseValue : flipValue)(hub, key)
-    const keys = await keysIn(hub)
-    const { code, stdout } = await rejoin(['repair', '--data', hub, '--discard'])
-    expect(code).toBe(1)
-    expect(stdout).toMatch(/^support: CANNOT BE REPAIRED$/m)
-    expect(stdout).toMatch(/now: restore the folder from a backup/)
-    expect(await keysIn(hub)).toEqual(expect.arrayContaining([...keys]))
+    const parts = await keysOfSupport(hub)
+    expect(await rejoin(['verify', '--data', hub])).toMatchObject({ code: 1 })
+    const keys = await contentOf(hub)
+    const unasked = await rejoin(['repair', '--data', hub])
+    expect(unasked.code).toBe(1)
+    expect(unasked.stdout).toMatch(/^support: NOT REPAIRED[^]*would forget it, .* from 1 to 6 is lost/m)
+    expect(await contentOf(hub)).toEqual(keys)
+
+    const asked = await rejoinJson<{ salvage: string }>(['repair', '--data', hub, '--discard'])
+    expect(asked).toMatchObject({
+      namespaces: [
+        { outcome: 'whole' },
+        {
+          outcome: 'repaired',
+          lost: { from: 1, to: 6 },
+          advice: expect.stringMatching(/--from FOLDER/) as string,
+        },
+      ],
+    })
+    const saved = (await readFile(asked.salvage, 'utf8')).trim().split('\n')
+    const names = saved.map((line) => (JSON.parse(line) as { key: string }).key)
+    expect(names).toEqual(expect.arrayContaining([...parts, 'hub!state!support']))
+    expect(await rejoinJson(['verify', '--data', hub])).toMatchObject([{ namespace: 'sales', faults: [] }])
+    // The first that comes has only ever read.
+    await converge(hub, [phone, laptop])
+    expect(await digestOf(laptop)).toBe(before)
+    const [report] = await rejoinJson<{ head: number }[]>(['verify', ...support(hub)])
+    expect(report?.head).toBeGreaterThan(1_000)
+  })
+})
+
+test('[3] where one that is new comes first to a namespace that was forgotten, those that have it are refused and keep it', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    for (const key of await keysIn(hub, 'hub!record!support')) await flipValue(hub, key)
+    await rejoinJson(['repair', '--data', hub, '--discard'])
+    const tablet = path.join(path.dirname(hub), 'tablet')
+    const before = await digestOf(laptop)
+    await withRunning(hub, async (url, running) => {
+      await withReplicas(tablet, url, async (replica) => {
+        await replica.syncOnce()
+        for (const id of ['b', 'c', 'd'])
+          await commit(replica, { type: 'IntentAdded', id, phrasesByLang: {} })
+      })
+      await running.checkpoint('support')
+      for (const data of [laptop, phone]) {
+        const client = await openClient({ data, hub: url })
+        const replica = await client.open(intents, 'support', { live: false })
+        await expect(replica.syncOnce()).rejects.toMatchObject({ code: 'HISTORY_DIVERGED' })
+        await client.close()
+        expect(await digestOf(data)).toBe(before)
+      }
+    })
   })
 })
 
@@ -238,8 +285,9 @@ test('[3] a rebuilt log that has lost its checkpoint begins anew in its epoch, a
   }
 })
 
-test('a plan that would end in a log that does not open is never carried out', async () => {
-  await withWorld(async ({ hub }) => {
+test('[3] a checkpoint that matches its checksum and does not read is done without, and goes with the rest', async () => {
+  await withWorld(async ({ hub, laptop, phone }) => {
+    const digest = await digestOf(laptop)
     await rejoinJson(['checkpoint', '--data', hub, '--namespace', 'support'])
     // Whole as a value, and no checkpoint: only reading it shows that.
     const [marks] = await keysIn(hub, 'hub!marks!support')
@@ -247,10 +295,17 @@ test('a plan that would end in a log that does not open is never carried out', a
     await flipValue(hub, hubKey('record', 'support', 3))
     await rejoin(['verify', '--data', hub])
     const before = await contentOf(hub)
-    const { code, stdout } = await rejoin(['repair', '--data', hub, '--discard'])
+    const { code, stdout } = await rejoin(['repair', '--data', hub])
     expect(code).toBe(1)
-    expect(stdout).toMatch(/^support: CANNOT BE REPAIRED$/m)
+    expect(stdout).toMatch(/^support: NOT REPAIRED[^]*damaged: .*checkpoint 6 has marks that do not match/m)
+    expect(stdout).toMatch(/would end the log at 2: what was logged from 3 to 6 is lost; .* 3 records/)
     expect(await contentOf(hub)).toEqual(before)
+    const asked = await rejoinJson<{ salvage: string }>(['repair', '--data', hub, '--discard'])
+    const saved = await readFile(asked.salvage, 'utf8')
+    for (const key of [marks ?? '', hubKey('record', 'support', 3), hubKey('record', 'support', 6)])
+      expect(saved).toContain(`"${key}"`)
+    await converge(hub, [laptop, phone])
+    expect(await digestOf(phone)).toBe(digest)
   })
 })
 
@@ -297,8 +352,8 @@ test('[3] --from heals a log that has lost its only record', async () => {
       }),
     )
     await flipValue(hub, hubKey('record', 'support', 1))
-    const alone = await rejoin(['repair', '--data', hub, '--discard'])
-    expect(alone.stdout).toMatch(/CANNOT BE REPAIRED[^]*now: .*--from FOLDER/)
+    const unasked = await rejoin(['repair', '--data', hub])
+    expect(unasked.stdout).toMatch(/NOT REPAIRED[^]*now: .*--from FOLDER/)
     expect(await rejoin(['repair', '--data', hub, '--discard', '--from', laptop])).toMatchObject({ code: 0 })
     expect(await rejoinJson(['verify', ...support(hub)])).toMatchObject([
       { digest: await digestOf(laptop), faults: [] },
@@ -347,6 +402,54 @@ test('[4] a replica whose outbox is damaged names the lost commit, and the later
       expect(content).not.toContain('second')
     })
   }
+})
+
+test('[13] a folder that has lost its rejoin.json, or db/CURRENT, says so, and gets it back from what says the same', async () => {
+  const files = ['rejoin.json', path.join('db', 'CURRENT')]
+  const strikes: readonly ((file: string) => Promise<void>)[] = [
+    (file) => rm(file),
+    (file) => truncate(file, 7),
+    async (file) => {
+      const bytes = await readFile(file)
+      bytes[3] = (bytes[3] ?? 0) ^ 1
+      await writeFile(file, bytes)
+    },
+  ]
+  await withWorld(async ({ hub, laptop, phone }) => {
+    await offline(laptop, 'waiting')
+    const before = await rejoinJson(['verify', '--data', hub])
+    for (const data of [hub, laptop])
+      for (const name of files)
+        for (const strike of strikes) {
+          await strike(path.join(data, name))
+          const told = await rejoin(['verify', '--data', data])
+          expect(told.code).toBe(1)
+          expect(`${told.stdout}${told.stderr}`).toMatch(/rejoin repair/)
+          await expect(openClient({ data })).rejects.toMatchObject({
+            code: expect.stringMatching(/STORE_CORRUPT|FOLDER_FOREIGN/) as string,
+          })
+          const { code, stdout } = await rejoin(['repair', '--data', data])
+          expect(stdout).toMatch(/^the folder as a whole: repaired\n {2}damaged: .*(rejoin\.json|CURRENT)/)
+          expect(code).toBe(0)
+          expect(await rejoin(['verify', '--data', data])).toMatchObject({ code: 0 })
+        }
+    expect(await rejoinJson(['verify', '--data', hub])).toEqual(before)
+    expect(await readdir(hub)).toContain('rejoin.json.damaged')
+    await converge(hub, [laptop, phone])
+    expect(await exported(phone)).toContain('waiting')
+  })
+})
+
+test('a folder of somebody else is not taken for one that lost its rejoin.json', async () => {
+  await withFolder(async (folder) => {
+    const foreign = path.join(folder, 'foreign')
+    await mkdir(path.join(foreign, 'db'), { recursive: true })
+    await writeFile(path.join(foreign, 'mine'), '')
+    const { code, stderr } = await rejoin(['repair', '--data', foreign])
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/FOLDER_FOREIGN/)
+    expect((await readdir(foreign, { recursive: true })).sort()).toEqual(['db', 'mine'])
+  })
 })
 
 interface World {

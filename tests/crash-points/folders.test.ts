@@ -94,7 +94,7 @@ async function playHub(
 ): Promise<'survived' | 'died'> {
   return await withFolders(async (folder, moved) => {
     if (from !== null) await cp(from, folder, { recursive: true })
-    const before = await rawContents(join(folder, 'db'))
+    const before = await contentsOf(from)
     const answers: string[] = []
     let asked = 0
     disk.fuse = fuse
@@ -224,16 +224,19 @@ async function tellOf(store: HubStore, calls: readonly HubCall[], names: readonl
   return [...told, await readWhole(store, names)].join('\n')
 }
 
-async function rawContents(path: string): Promise<ReadonlyMap<string, Uint8Array>> {
+const held = new Map<string, ReadonlyMap<string, Uint8Array>>()
+
+/** What a hub's folder holds; nothing where there is none. */
+async function contentsOf(from: string | null): Promise<ReadonlyMap<string, Uint8Array>> {
+  if (from === null) return new Map()
+  const known = held.get(from)
+  if (known !== undefined) return known
   return await withFolder(async (folder) => {
-    const isThere = await cp(path, join(folder, 'db'), { recursive: true }).then(
-      () => true,
-      () => false,
-    )
-    if (!isThere) return new Map()
+    await cp(join(from, 'db'), join(folder, 'db'), { recursive: true })
     const database = new Level<string, string>(join(folder, 'db'))
     const entries = await database.iterator<string, Uint8Array>(RAW).all()
     await database.close()
+    held.set(from, new Map(entries))
     return new Map(entries)
   })
 }

@@ -7,6 +7,7 @@ type Method = (...args: unknown[]) => unknown
 const functions = ['mkdir', 'open', 'rename', 'rm', 'writeFile']
 /** Of it, what changes nothing. */
 const reads = ['access', 'readFile', 'readdir', 'realpath', 'stat']
+const handleReads = ['read', 'stat']
 /** What processes that ended had open. */
 const handles = new Set<{ close(): Promise<void> }>()
 
@@ -42,7 +43,9 @@ function mortalHandle(handle: object, fuse: Fuse): object {
       const value: unknown = Reflect.get(target, name, target)
       if (typeof value !== 'function') return value
       return (...args: unknown[]) =>
-        fuse.through(`handle.${String(name)}`, () => Reflect.apply(value, target, args) as unknown)
+        handleReads.includes(String(name))
+          ? fuse.throughRead(`handle.${String(name)}`, () => Reflect.apply(value, target, args) as unknown)
+          : fuse.through(`handle.${String(name)}`, () => Reflect.apply(value, target, args) as unknown)
     },
   })
 }

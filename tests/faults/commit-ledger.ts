@@ -37,7 +37,7 @@ export class CommitLedger {
   }
 
   /** Takes note of the log as far as it is retained. */
-  async readLog(log: AsyncIterable<ReadCommit>): Promise<void> {
+  async readLog(log: AsyncIterable<Pick<ReadCommit, 'id' | 'seq'>>): Promise<void> {
     for await (const { id, seq } of log) {
       const name = commitName(id)
       const before = this.#logged.get(name)

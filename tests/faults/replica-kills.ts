@@ -12,7 +12,7 @@ import { until, within } from '../support/until.ts'
 import { Bystander, checkConverged, phrasesOf } from './bystander.ts'
 import { CommitLedger } from './commit-ledger.ts'
 import type { FaultCounts, History } from './counts.ts'
-import { checkHubFolder } from './hub-folder-check.ts'
+import { checkCrash, checkHubFolder } from './hub-folder-check.ts'
 
 const script = path.join(import.meta.dirname, 'processes/replica.ts')
 
@@ -81,6 +81,7 @@ async function checkVictim(
 ): Promise<void> {
   const client = await openClient({ data, hub: hub.url })
   try {
+    checkCrash(client.found)
     const replica = await client.open(intents, 'support', { live: false })
     // Before anything is exchanged: what was saved is read here, sent or not.
     victims.checkReadable(phrasesOf(replica), 'saved')

@@ -1,18 +1,24 @@
 /**
  * `npm run soak -- [--minutes 10] [--seed N] [--only KIND]`: histories of real faults, one kind after the other, until the
  * time is over or Ctrl-C. Progress on standard error, counts on standard output. Exit codes: 0 nothing wrong, 1 a check
- * failed (its folder is kept and named, and the seed replays its draws), 2 a wrong command line.
+ * failed (its folder is kept and named, and the seed replays its draws), 2 a wrong command line. With `--clients 200` it is
+ * one history instead: so many clients of one hub that come and go, and are killed, for all of the time.
  */
 import { randomInt } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { comeAndGo, crowdText } from '../soak/coming-and-going.ts'
 import { Seeded } from '../support/seeded.ts'
 import { addCounts, countsText, noCounts, type FaultCounts } from './counts.ts'
 import { faultKinds } from './kinds.ts'
 
-const usage = `usage: npm run soak -- [--minutes 10] [--seed N] [--only ${Object.keys(faultKinds).join('|')}]`
+const usage = `usage: npm run soak -- [--minutes 10] [--seed N] [--only ${Object.keys(faultKinds).join('|')}]
+       npm run soak -- --clients 200 [--minutes 10] [--seed N]`
+
+/** Two hundred clients that each do something every few seconds are about what two cores can do beside the hub. */
+const crowdPauseMsMax = 6_000
 
 process.exitCode = await main()
 
@@ -28,6 +34,7 @@ async function main(): Promise<number> {
     return 2
   }
   const over = overAfter(asked.minutes)
+  if (asked.clients !== null) return await runCrowd(asked, asked.clients, over)
   const kinds = await availableKinds(asked.only)
   if (kinds.length === 0) return 1
   const totals = new Map<string, FaultCounts>()
@@ -62,6 +69,31 @@ async function runHistory(name: string, seed: number, isOver: () => boolean): Pr
     console.error(`FAILED: ${name} with seed ${seed}; its folders are kept in ${folder}`)
     console.error(error)
     return null
+  }
+}
+
+async function runCrowd({ minutes, seed }: Asked, clients: number, over: Over): Promise<number> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'rejoin-soak-'))
+  console.error(`${clients} clients for ${minutes} minutes with seed ${seed}; Ctrl-C ends it in order`)
+  try {
+    const figures = await comeAndGo({
+      folder,
+      clients,
+      random: new Seeded(seed),
+      acts: null,
+      pauseMsMax: crowdPauseMsMax,
+      isOver: over.isOver,
+      say: (line) => console.error(`${over.elapsedText()} ${line}`),
+    })
+    console.log(crowdText(figures))
+    await rm(folder, { recursive: true, force: true })
+    return 0
+  } catch (error) {
+    console.error(`FAILED: ${clients} clients with seed ${seed}; their folders are kept in ${folder}`)
+    console.error(error)
+    return 1
+  } finally {
+    over.release()
   }
 }
 
@@ -109,6 +141,7 @@ interface Asked {
   readonly minutes: number
   readonly seed: number
   readonly only: string | null
+  readonly clients: number | null
 }
 
 /** @returns what was asked, `help`, or what is wrong with it. */
@@ -119,6 +152,7 @@ function readArgs(): Asked | string {
         minutes: { type: 'string' },
         seed: { type: 'string' },
         only: { type: 'string' },
+        clients: { type: 'string' },
         help: { type: 'boolean', short: 'h' },
       },
     })
@@ -128,7 +162,10 @@ function readArgs(): Asked | string {
     if (!(minutes > 0)) return '--minutes is a number above 0'
     if (!Number.isInteger(seed) || seed < 0) return '--seed is a whole number from 0'
     if (values.only !== undefined && !(values.only in faultKinds)) return `there is no kind ${values.only}`
-    return { minutes, seed, only: values.only ?? null }
+    const clients = values.clients === undefined ? null : Number(values.clients)
+    if (clients !== null && !(Number.isInteger(clients) && clients > 0))
+      return '--clients is a whole number from 1'
+    return { minutes, seed, only: values.only ?? null, clients }
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }

@@ -1,5 +1,5 @@
 /** A real hub on a free port, unmodified `y-websocket` providers on documents of our tables, and native replicas beside them. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tablesOf, type DocumentTables } from '@rejoin/crdt-adapter'
@@ -158,6 +158,17 @@ export class PlainWorld {
 
 export function titlesOf(replica: Native): Record<string, string | undefined> {
   return Object.fromEntries(Array.from(replica.tables.lists.entries(), ([id, { title }]) => [id, title]))
+}
+
+/** What a refusal may not change. */
+export async function traceOf(world: PlainWorld): Promise<unknown> {
+  const { records, commits, head, digest, faults } = await world.hub.verify(NAMESPACE)
+  const disk: [string, number][] = []
+  for (const name of (await readdir(world.hubFolder, { recursive: true })).toSorted()) {
+    const found = await stat(join(world.hubFolder, name)).catch(() => null)
+    if (found?.isFile() === true) disk.push([name, found.size])
+  }
+  return { records, commits, head, digest, faults, disk }
 }
 
 /** Closes everything whatever happens. */

@@ -9,6 +9,8 @@ export interface ScriptOptions {
   readonly env?: Readonly<Record<string, string>>
   /** What runs it, with its arguments, e.g. `prlimit --fsize=1000000`; the node of this process where left out. */
   readonly under?: readonly string[]
+  /** For node, e.g. `--expose-gc`. */
+  readonly flags?: readonly string[]
 }
 
 export interface RunningScript {
@@ -19,6 +21,8 @@ export interface RunningScript {
   readonly ended: Promise<number | NodeJS.Signals>
   /** Everything printed to standard error so far. */
   stderr(): string
+  /** Writes a line to its standard input. */
+  tell(line: string): void
   /** Sends a signal, where it still runs, and waits for the end. */
   stop(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
@@ -26,11 +30,12 @@ export interface RunningScript {
 export function startScript(
   script: string,
   args: readonly string[],
-  { onLine, env, under = [] }: ScriptOptions = {},
+  { onLine, env, under = [], flags = [] }: ScriptOptions = {},
 ): RunningScript {
   const [command = '', ...rest] = [
     ...under,
     process.execPath,
+    ...flags,
     '--conditions=@rejoin/source',
     '--import',
     'tsx',
@@ -50,6 +55,8 @@ export function startScript(
   const ended = new Promise<number | NodeJS.Signals>((resolve) => {
     child.on('close', (code, signal) => resolve(code ?? signal ?? 'SIGKILL'))
   })
+  // Whoever is told something may be gone by then.
+  child.stdin.on('error', () => {})
   const lines = createInterface(child.stdout)
   if (onLine !== undefined) lines.on('line', onLine)
   const first = Promise.race([
@@ -64,6 +71,7 @@ export function startScript(
     first,
     ended,
     stderr: () => stderr,
+    tell: (line) => void child.stdin.write(`${line}\n`),
     stop: (signal) => {
       child.kill(signal)
       return ended

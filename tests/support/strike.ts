@@ -17,6 +17,14 @@ export async function flipValue(folder: string, key: string): Promise<void> {
   })
 }
 
+/** Takes the second half of it away. */
+export async function cutValue(folder: string, key: string): Promise<void> {
+  await inDatabase(folder, async (database) => {
+    const value = Uint8Array.from((await database.get(key)) ?? [])
+    await database.put(key, value.subarray(0, Math.floor(value.length / 2)))
+  })
+}
+
 export async function loseValue(folder: string, key: string): Promise<void> {
   await inDatabase(folder, (database) => database.del(key))
 }

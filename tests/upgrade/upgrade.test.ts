@@ -26,7 +26,7 @@ describe.each(releases)('folders of release %s', (release) => {
   test('[13] a hub folder reads the same, and its log goes on', () =>
     withCopy(release, async (root, expected) => {
       const folder = await openHubFolder(join(root, 'hub'))
-      expect(folder.found).toEqual({ isClosedInOrder: true, batchesLost: 0 })
+      expect(folder.found).toEqual({ isClosedInOrder: true, batchesLost: 0, logFaults: [] })
       expect(await hubDescription(folder.store)).toEqual(expected.hub)
       expect(await folder.store.append('support', 6, new Uint8Array([1]))).toEqual({
         kind: 'appended',

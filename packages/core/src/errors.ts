@@ -32,6 +32,7 @@ export const errorCodes = {
   UPDATE_DISALLOWED: { retryable: false },
   UPDATE_UNKNOWN_ITEM: { retryable: false },
   UPDATE_CLOCK_GAP: { retryable: false },
+  DOCUMENT_TOO_LARGE: { retryable: true },
   CLIENT_TAKEN: { retryable: true },
   ENTRY_INVALID: { retryable: false },
   ENTRY_UNEXPLAINED: { retryable: false },

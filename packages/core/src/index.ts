@@ -28,6 +28,7 @@ export {
 export { ItemRanges } from './item-ranges.ts'
 export { checkKey, keyParts, keyText, prefixText, type KeyParts, type KeyText } from './key.ts'
 export { limits, type Limits } from './limits.ts'
+export { pathBillsSince, PathLedger, PathMeter, type PathBill, type PathBills } from './path-bill.ts'
 export {
   isLostSeq,
   planCatchUp,
@@ -56,8 +57,16 @@ export {
   type Upcaster,
   type Upcasters,
 } from './domain/op.ts'
-export { canonicalOps, checkEntries, planWrites, type ParentRule } from './domain/planning.ts'
-export { checkEntriesFollowFromOps, checkWriters } from './domain/explaining.ts'
+export {
+  canonicalOps,
+  checkEntries,
+  checkOps,
+  planWrites,
+  type CheckedOps,
+  type ParentRule,
+  type ParsedOp,
+} from './domain/planning.ts'
+export { checkCommitEntries, checkEntriesFollowFromOps, checkWriters } from './domain/explaining.ts'
 export { checkRegister, findPlace, layoutOf, placeOf, type RegisterPlace } from './domain/register-schema.ts'
 export {
   Id,

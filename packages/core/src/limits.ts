@@ -57,8 +57,23 @@ export const limits = {
   tailBytesMax: 1 * MiB,
   /** Bytes of one message up, all fragments together. */
   messageUpBytesMax: 8 * MiB,
+  /** Bytes of the state vector in a greeting: some thousand clients, and a replica has written under few. */
+  helloVectorBytesMax: 16 * KiB,
   /** Bytes of one message down: a whole snapshot. */
   messageDownBytesMax: 256 * MiB,
+  /**
+   * Bytes of one document as its hub keeps it, the newest snapshot and what was logged since: half of what a message down
+   * carries, so that whoever comes anew still gets it whole, and twice what is told as overdue where folding fails. A replica
+   * holds some ten times as much in memory.
+   */
+  documentBytesMax: 128 * MiB,
+  /** Milliseconds between two checkpoints that are asked for since a document is that large. */
+  documentFoldMsMin: 10_000,
+  /** Bytes of a snapshot that is worth packing: below that a frame or two are saved at best. */
+  packedBytesMin: 4 * KiB,
+  /** Bytes of packed snapshots that a hub keeps for the next who needs them, and their number. */
+  packedBytesMax: 32 * MiB,
+  packedSnapshotsMax: 1_000,
   /** Bytes of one frame on a socket; larger messages travel in fragments of this size. */
   frameBytesMax: 256 * KiB,
   /** Milliseconds from the first fragment of a message to its last. */
@@ -77,8 +92,17 @@ export const limits = {
   tokenCharsMax: 8 * KiB,
   /** Sockets and requests of one address that are being judged: a proxy's many users share one (`HAZARDS.md` G7). */
   signInsPerAddressMax: 200,
+  /** Sockets and requests that one address may begin: checking a token costs some 100 microseconds (`HAZARDS.md` G7). */
+  callsPerSecondMax: 2_000,
+  callsBurstMax: 20_000,
   /** Sockets and requests of one principal at once: a person has few devices, a fleet under one key some dozens. */
   connectionsPerPrincipalMax: 200,
+  /** The same of one address, whoever signs in from it: an office, or a machine with many replicas. */
+  connectionsPerAddressMax: 1_000,
+  /** Channels of one namespace: whatever one of them writes is sent to all others. */
+  connectionsPerNamespaceMax: 5_000,
+  /** TCP connections of a hub, busy or idle: what a process has file descriptors for. */
+  socketsMax: 10_000,
   /**
    * What one principal may send, all its connections together: so much a second, and so much at once after a rest. Once: a
    * whole outbox of somebody who comes back. A second: well above what people and their devices do, below what one hub logs.
@@ -89,6 +113,27 @@ export const limits = {
   bytesUpBurstMax: 128 * MiB,
   commitsPerSecondMax: 5_000,
   commitsBurstMax: 100_000,
+  /** Frames, pings among them: a message that is cut into fragments has several. Above that its sockets are read later. */
+  framesPerSecondMax: 8_000,
+  framesBurstMax: 80_000,
+  /** Times that one address may send where nobody signs in: it stands for all who share it. */
+  addressShareMax: 10,
+  /** Bytes of unfinished messages, all sockets of one principal together: they are held and not counted yet. */
+  unfinishedBytesMax: 16 * MiB,
+  /** Greetings of one principal that are answered at once: each may bring a whole snapshot into memory. */
+  greetingsAtOnceMax: 8,
+  /** Bytes that may wait for all channels of one principal before a further greeting waits too; at twice that all are behind. */
+  outgoingBytesMax: 12 * MiB,
+  /** Pieces that a WebSocket message may come in, and of the network's own; most come in one (`HAZARDS.md` G4). */
+  socketFragmentsMax: 1_024,
+  socketChunksMax: 16 * KiB,
+  /** Pongs that wait for a peer which sends pings and reads nothing. */
+  socketPongsMax: 16,
+  /** Milliseconds for the head of a request, also of an upgrade, and for the whole of it (`HAZARDS.md` G2, G9). */
+  requestHeadMsMax: 4_000,
+  requestMsMax: 30_000,
+  /** Percent of a sign-in's life after which a fresh token is asked for; of what is left then, again (`HAZARDS.md` G11). */
+  signInAskPercent: 80,
   /** Bytes of one awareness update: presence, not content. */
   awarenessBytesMax: 16 * KiB,
   /** States that one session may present: a page shows one, or one for each of its documents. */
@@ -99,9 +144,24 @@ export const limits = {
   presenceTickMs: 50,
   /**
    * Client ids that a plain Yjs client's update may begin: one for each time that its page was loaded offline. Each costs every
-   * reader a search among those at the same place (`HAZARDS.md` E1).
+   * reader a search among those at the same place (`HAZARDS.md` E1), and all of them are let in where one is.
    */
-  plainClientsMax: 256,
+  plainClientsMax: 64,
+  /**
+   * Steps of Yjs's search for the places of first items (`DocumentWeight.scanSteps`), 0.1 to 0.3 microseconds each, that are worth
+   * a rebuild, which makes one client of all; and those from which on no further client id is let in until that was done.
+   */
+  scanStepsRebuild: 1_000_000,
+  scanStepsMax: 2_000_000,
+  /**
+   * Such steps that the client ids begun since the last checkpoint may cost, each at most what the document has of runs; at
+   * half of that a checkpoint is due, which weighs what they do cost. With those above it stays below a second.
+   */
+  freshScanStepsMax: 1_000_000,
+  /** Client ids that may begin between two checkpoints of any document: of large ones that themselves take a second to read. */
+  freshClientsMin: 32,
+  /** Bytes of a log or snapshot that a run takes at least, where they were not counted. */
+  runBytesMin: 4,
   /** Runs of items, and ranges of deleted ones, that it may name, known ones too: what they take in memory while they are read. */
   plainRunsMax: 100_000,
   plainDeleteRangesMax: 500_000,
@@ -189,8 +249,26 @@ assert(
   limits.lostRangesMax * (limits.lostAheadMax + limits.lostSeqsMax) < 2 ** 52,
   'no number of losses that are believed uses up the seqs',
 )
+assert(limits.scanStepsRebuild < limits.scanStepsMax, 'a rebuild comes before anybody is refused')
+assert(
+  2 * limits.documentBytesMax <= limits.messageDownBytesMax,
+  'a snapshot of any document fits a message down',
+)
+assert(
+  2 * limits.checkpointOverdueBytes <= limits.documentBytesMax,
+  'an operator hears that folding fails before anybody is refused for it',
+)
 assert(limits.reconnectMsMin < limits.reconnectMsMax, 'waiting grows')
 assert(limits.tokenCharsMax < limits.signInBytesMax, 'any token fits the frame that signs in')
+assert(
+  limits.connectionsPerPrincipalMax <= limits.connectionsPerAddressMax,
+  'a principal may be at one place with all its devices',
+)
+assert(limits.messageUpBytesMax <= limits.unfinishedBytesMax, 'any message may be under way')
+assert(
+  limits.requestHeadMsMax < limits.signInMsMax,
+  'who says nothing is gone by then, looked for each second',
+)
 assert(limits.outboxCommitsMax <= limits.commitsBurstMax, 'a full outbox is taken at once')
 assert(limits.messageUpBytesMax <= limits.bytesUpBurstMax, 'any message fits what may be sent at once')
 assert(limits.checkpointRetryMsMin < limits.checkpointRetryMsMax, 'so does waiting for a checkpoint')

@@ -88,16 +88,16 @@ export type CatchUpPlan =
   /** It holds history that this log does not, and that cannot be brought back: nothing is overwritten, here or there. */
   | { readonly path: 'diverged'; readonly why: string }
 
-/** `log` is null while the namespace does not exist. Without `delta` the replica takes no tail at all. */
+/** `log` is null while the namespace does not exist. Without `delta` the replica always gets the document whole. */
 export function planCatchUp(standing: Standing, log: LogView | null, offers: Offers): CatchUpPlan {
   const loss = log === null ? lossOfAll(standing) : lossIn(standing, log)
   if (loss !== null) return planLoss(loss, standing, log, offers)
   if (log === null) return { path: 'unknown', why: 'the namespace does not exist yet' }
   const { cursor } = standing
   const { head, floor, epoch } = log
+  const whole = { path: 'snapshot', gap: null, atLeast: 0, why: 'the replica takes snapshots only' } as const
   if (cursor === null) {
-    if (!offers.delta)
-      return { path: 'snapshot', gap: null, atLeast: 0, why: 'the replica takes snapshots only' }
+    if (!offers.delta) return whole
     if (log.checkpointSeq !== null)
       return { path: 'snapshot', gap: null, atLeast: 0, why: 'the replica is new' }
     return { path: 'tail', after: 0, why: `the replica is new and the log is whole, up to ${head.seq}` }
@@ -116,13 +116,13 @@ export function planCatchUp(standing: Standing, log: LogView | null, offers: Off
       why: `the document was rebuilt: epoch ${epoch}, the replica's is ${cursor.epoch}`,
     }
   }
+  // It asks for the document as it is, whatever it says that it has.
+  if (!offers.delta && cursor.seq >= floor) return whole
   if (cursor.seq === head.seq) return { path: 'live', why: `nothing was missed since ${head.seq}` }
   if (cursor.seq < floor) {
     const why = `cursor ${cursor.seq} is older than the log (floor ${floor}, head ${head.seq})`
     return { path: 'snapshot', gap: { cursor: cursor.seq, floor, head: head.seq }, atLeast: 0, why }
   }
-  if (!offers.delta)
-    return { path: 'snapshot', gap: null, atLeast: 0, why: 'the replica takes snapshots only' }
   return {
     path: 'tail',
     after: cursor.seq,

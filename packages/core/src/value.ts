@@ -19,11 +19,11 @@ export function canonicalValue(
   path = 'value',
   bytesMax: number = limits.valueBytesMax,
 ): Value {
-  const size: Size = { path, bytesMax, parts: 0 }
-  const result = canonical(value, path, 0, size)
-  // A character takes at most three bytes, so only text that might be too long is measured exactly.
-  const text = canonicalJson(result)
-  if (text.length * 3 > bytesMax && utf8Length(text) > bytesMax) throw tooLarge(size)
+  const size: Size = { path, steps: [], bytesMax, parts: 0, chars: 0 }
+  const result = canonical(value, 0, size)
+  // Only what might be too large is measured exactly.
+  const mostBytes = size.parts * PART_BYTES_MAX + size.chars * CHAR_BYTES_MAX
+  if (mostBytes > bytesMax && utf8Length(canonicalJson(result)) > bytesMax) throw tooLarge(size)
   return result
 }
 
@@ -48,70 +48,113 @@ export function utf8Length(text: string): number {
   return bytes
 }
 
+/** Of JSON: a number with its comma, or the quotes, colon, comma and brackets around something else. */
+const PART_BYTES_MAX = 32
+/** An escape. */
+const CHAR_BYTES_MAX = 6
+
 /** What a copy under way has come to. */
 interface Size {
+  /** Of the whole. */
   readonly path: string
+  /** From there to the part that is being copied: what is there is told only where it is wrong. */
+  readonly steps: (string | number)[]
   readonly bytesMax: number
   /** Each takes a byte at least: so little that refers to itself often ends before it fills the memory. */
   parts: number
+  /** Of its texts, the names of fields included. */
+  chars: number
 }
 
-function canonical(value: unknown, path: string, depth: number, size: Size): Value {
+function canonical(value: unknown, depth: number, size: Size): Value {
   if (depth > limits.valueDepthMax)
-    throw invalid(path, `is nested deeper than ${limits.valueDepthMax} levels`)
+    throw invalid(size, `is nested deeper than ${limits.valueDepthMax} levels`)
   if (++size.parts > size.bytesMax) throw tooLarge(size)
   switch (typeof value) {
     case 'boolean':
       return value
     case 'string':
-      if (!value.isWellFormed()) throw invalid(path, 'holds half a surrogate pair')
+      if (!value.isWellFormed()) throw invalid(size, 'holds half a surrogate pair')
+      size.chars += value.length
       return value
     case 'number':
-      if (!Number.isFinite(value)) throw invalid(path, `is ${value}, which JSON cannot hold`)
+      if (!Number.isFinite(value)) throw invalid(size, `is ${value}, which JSON cannot hold`)
       return value === 0 ? 0 : value
     case 'object':
       if (value === null) return null
-      try {
-        return Array.isArray(value)
-          ? canonicalArray(value, path, depth, size)
-          : canonicalObject(value, path, depth, size)
-      } catch (cause) {
-        if (cause instanceof SyncError) throw cause
-        throw invalid(path, 'cannot be read: a getter or a proxy of it threw', cause)
-      }
+      return canonicalParts(value, depth, size)
     case 'undefined':
-      throw invalid(path, 'is undefined, which JSON cannot hold')
+      throw invalid(size, 'is undefined, which JSON cannot hold')
     case 'bigint':
     case 'symbol':
     case 'function':
-      throw invalid(path, `is a ${typeof value}, which JSON cannot hold`)
+      throw invalid(size, `is a ${typeof value}, which JSON cannot hold`)
+  }
+}
+
+function canonicalParts(value: object, depth: number, size: Size): Value {
+  const { length } = size.steps
+  try {
+    return Array.isArray(value) ? canonicalArray(value, depth, size) : canonicalObject(value, depth, size)
+  } catch (cause) {
+    if (cause instanceof SyncError) throw cause
+    // What threw is the object itself, and not the part that was looked at.
+    size.steps.length = length
+    throw invalid(size, 'cannot be read: a getter or a proxy of it threw', cause)
   }
 }
 
 /** By index: holes are found, and nobody's iterator is run. */
-function canonicalArray(items: readonly unknown[], path: string, depth: number, size: Size): Value {
+function canonicalArray(items: readonly unknown[], depth: number, size: Size): Value {
   const result: Value[] = []
-  for (let i = 0; i < items.length; i++) result.push(canonical(items[i], `${path}[${i}]`, depth + 1, size))
-  return Object.freeze(result)
-}
-
-function canonicalObject(value: object, path: string, depth: number, size: Size): Value {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== null) throw invalid(path, 'is an object of a class')
-  const result: Record<string, Value> = {}
-  for (const name of Object.keys(value).sort()) {
-    if (name === '__proto__') throw invalid(path, 'has a field named __proto__')
-    if (!name.isWellFormed()) throw invalid(path, 'has a field name with half a surrogate pair')
-    const field: unknown = Reflect.get(value, name)
-    if (field !== undefined) result[name] = canonical(field, `${path}.${name}`, depth + 1, size)
+  for (let i = 0; i < items.length; i++) {
+    size.steps.push(i)
+    result.push(canonical(items[i], depth + 1, size))
+    size.steps.pop()
   }
   return Object.freeze(result)
 }
 
-function tooLarge({ path, bytesMax }: Size): SyncError {
-  return invalid(path, `is larger than ${bytesMax} bytes`)
+function canonicalObject(value: object, depth: number, size: Size): Value {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) throw invalid(size, 'is an object of a class')
+  const result: Record<string, Value> = {}
+  for (const name of sortedNames(value)) {
+    if (name === '__proto__') throw invalid(size, 'has a field named __proto__')
+    if (!name.isWellFormed()) throw invalid(size, 'has a field name with half a surrogate pair')
+    size.chars += name.length
+    const field: unknown = Reflect.get(value, name)
+    if (field === undefined) continue
+    size.steps.push(name)
+    result[name] = canonical(field, depth + 1, size)
+    size.steps.pop()
+  }
+  return Object.freeze(result)
 }
 
-function invalid(path: string, why: string, cause?: unknown): SyncError {
+/** In place, and few at a time without `sort`, which makes two lists and a call for each comparison. */
+function sortedNames(value: object): readonly string[] {
+  const names = Object.keys(value)
+  if (names.length > 16) return names.sort()
+  for (let i = 1; i < names.length; i++) {
+    const name = names[i] ?? ''
+    let place = i
+    for (let before = names[place - 1] ?? ''; place > 0 && before > name; before = names[place - 1] ?? '') {
+      names[place--] = before
+    }
+    names[place] = name
+  }
+  return names
+}
+
+function tooLarge({ path, bytesMax }: Size): SyncError {
+  return new SyncError('VALUE_INVALID', `${path} is larger than ${bytesMax} bytes`, { path })
+}
+
+function invalid(size: Size, why: string, cause?: unknown): SyncError {
+  const path = size.steps.reduce<string>(
+    (text, step) => (typeof step === 'number' ? `${text}[${step}]` : `${text}.${step}`),
+    size.path,
+  )
   return new SyncError('VALUE_INVALID', `${path} ${why}`, { path, cause })
 }

@@ -2,11 +2,20 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import {
+  checkCommitEntries,
+  checkEntries,
+  checkEntriesFollowFromOps,
+  checkOps,
   checkWriters,
   defineDomain,
   formatHlc,
   map,
   planWrites,
+  records,
+  singleton,
+  SyncError,
+  type AnyOp,
+  type Entry,
   type Register,
   type Registers,
 } from '@rejoin/core'
@@ -71,3 +80,72 @@ test.each([
 ])('a writer may read to decide what to remove or to leave out: $type', (op) => {
   expect(() => check(op)).not.toThrow()
 })
+
+describe('[12] what a hub checks of a commit’s entries is what the two checks say apart', () => {
+  const first = defineDomain({
+    name: 'notes',
+    version: 2,
+    tables: {
+      notes: records({ title: z.string().max(3), tags: z.array(z.string()).optional() }),
+      settings: singleton({ color: z.enum(['red', 'blue']) }),
+    },
+    retired: { old: map({ key: z.string(), value: z.string() }) },
+    ops: (op) => ({
+      Noted: op(z.object({ id: z.string(), title: z.string() }), (t, o) => {
+        t.notes.add(o.id, { title: o.title })
+      }),
+      Colored: op(z.object({ color: z.enum(['red', 'blue']) }), (t, o) => t.settings.set({ color: o.color })),
+    }),
+  })
+  const noted: AnyOp = { type: 'Noted', id: 'a', title: 'abc' }
+  const colored: AnyOp = { type: 'Colored', color: 'red' }
+  const entry = (table: string, key: readonly string[], value: Entry['value'], stamp = hlc): Entry => {
+    return { table, key, value, hlc: stamp }
+  }
+  const row = entry('notes', ['a'], true)
+  const title = entry('notes', ['a', 'title'], 'abc')
+  const later = formatHlc({ ms: 6, counter: 0, author: 'abcde' })
+
+  test.each<[string, readonly AnyOp[], readonly Entry[], string | null]>([
+    ['nothing', [noted], [], null],
+    ['all that an op sets', [noted], [row, title], null],
+    ['what two ops set', [noted, colored], [title, entry('settings', ['color'], 'red'), row], null],
+    ['what a retired table held', [noted], [row, entry('old', ['x'], 'y'), title], null],
+    ['what no op sets', [noted], [row, entry('notes', ['a', 'title'], 'abd')], 'ENTRY_UNEXPLAINED'],
+    ['another key', [noted], [entry('notes', ['b'], true)], 'ENTRY_UNEXPLAINED'],
+    ['another table', [colored], [row], 'ENTRY_UNEXPLAINED'],
+    ['another stamp', [noted], [row, { ...title, hlc: later }], 'HLC_MISMATCH'],
+    ['what the schema forbids', [noted], [row, entry('notes', ['a', 'title'], 'abcd')], 'ENTRY_INVALID'],
+    [
+      'the same, and unexplained before',
+      [noted],
+      [entry('notes', ['b'], true), entry('notes', ['a', 'x'], 1)],
+      'ENTRY_INVALID',
+    ],
+    [
+      'the same under another stamp',
+      [noted],
+      [{ ...entry('notes', ['a', 'title'], 7), hlc: later }],
+      'ENTRY_INVALID',
+    ],
+    ['a forbidden value of a retired table', [noted], [entry('old', ['x'], 1)], 'ENTRY_INVALID'],
+    ['a table that is none', [noted], [row, entry('none', ['x'], 1)], 'ENTRY_INVALID'],
+  ])('%s', (_, ops, entries, code) => {
+    const together = codeOf(() => checkCommitEntries(checkOps(first, ops, 1), entries, hlc))
+    const apart = codeOf(() => {
+      checkEntries(first, entries, 1)
+      checkEntriesFollowFromOps(first, ops, entries, hlc, 1)
+    })
+    expect(together).toBe(code)
+    expect(apart).toBe(code)
+  })
+})
+
+function codeOf(check: () => void): string | null {
+  try {
+    check()
+    return null
+  } catch (error) {
+    return error instanceof SyncError ? error.code : 'no code'
+  }
+}

@@ -70,9 +70,15 @@ describe('planCatchUp', () => {
     expect(plan({ epoch: 6, seq: 2, tag }, log, { offers }).path).toBe('reset')
   })
 
-  test('gives a snapshot to a replica that takes no tail', () => {
+  test('always gives the document whole to a replica that takes no tail, and tells it of a gap all the same', () => {
     const offers = { ...everything, delta: false }
-    expect(plan({ epoch: 7, seq: 5, tag }, log, { offers }).path).toBe('snapshot')
+    for (const cursor of [null, { epoch: 7, seq: 4, tag }, { epoch: 7, seq: 5, tag }])
+      expect(plan(cursor, log, { offers })).toMatchObject({ path: 'snapshot', gap: null })
+    expect(plan({ ...head }, { ...log, tagAtCursor: head.tag }, { offers }).path).toBe('snapshot')
+    const gap = { cursor: 3, floor: 4, head: 10 }
+    expect(plan({ epoch: 7, seq: 3, tag }, log, { offers })).toMatchObject({ path: 'snapshot', gap })
+    expect(plan({ epoch: 6, seq: 2, tag }, log, { offers }).path).toBe('reset')
+    expect(plan(null, null, { offers }).path).toBe('unknown')
   })
 })
 

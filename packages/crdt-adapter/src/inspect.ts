@@ -25,6 +25,11 @@ export function inspectUpdate(update: Uint8Array): InspectedUpdate {
 
 /** The entries of a section that is one chain and writes each key once, as a commit does. */
 function entriesOf(section: Section): readonly Entry[] {
+  const [first] = section.runs
+  if (section.length === 1 && first !== undefined) {
+    checkChain(section, first)
+    return first.entries ?? []
+  }
   const entries: Entry[] = []
   const written = new Map<string, Set<KeyText>>()
   for (const run of section.runs) {

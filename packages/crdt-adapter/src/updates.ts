@@ -15,6 +15,7 @@ import {
   type RebuiltDocument,
 } from '@rejoin/core'
 import { encodeStates, readStates } from './awareness.ts'
+import { scanStepsOf } from './crowding.ts'
 import { digestEntries, digestOfLines, sortedEntries } from './digest.ts'
 import { elementOf, entryOf, isElement, ROOT } from './element.ts'
 import { inspectState } from './inspect-state.ts'
@@ -82,7 +83,8 @@ function rebuiltOf(entries: readonly Entry[]): RebuiltDocument {
 }
 
 function weigh(snapshot: Uint8Array): DocumentWeight {
-  const runs = readStateUpdate(snapshot).sections.flatMap((section) => section.runs)
+  const { sections } = readStateUpdate(snapshot)
+  const runs = sections.flatMap((section) => section.runs)
   const live = runs.filter(({ entries }) => entries !== null)
   const liveBytes = live.reduce((bytes, run) => bytes + run.bytes, 0)
   return {
@@ -90,5 +92,6 @@ function weigh(snapshot: Uint8Array): DocumentWeight {
     deadBytes: snapshot.length - liveBytes,
     liveStructs: live.length,
     deadStructs: runs.length - live.length,
+    scanSteps: scanStepsOf(sections),
   }
 }

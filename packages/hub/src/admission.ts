@@ -3,9 +3,9 @@
  * leaves log, marks and disk as they were (invariant 11). Bytes are read strictly before anything else sees them.
  */
 import {
-  canonicalOps,
+  checkCommitEntries,
   checkEntries,
-  checkEntriesFollowFromOps,
+  checkOps,
   CLIENT_ID_MIN,
   commitName,
   domainTooNew,
@@ -18,6 +18,7 @@ import {
   type CrdtUpdates,
   type Epoch,
   type InspectedUpdate,
+  type Entry,
   type ItemRange,
   type Namespace,
   type PushedCommit,
@@ -58,17 +59,20 @@ export type Admission =
  * @param marks what the log says and what was admitted before and waits for its append; null for a namespace that does
  * not exist yet.
  * @param nowMs the hub's clock.
+ * @param clientsMax a new client id is let in where the document has fewer, as `clientsMax` of `fresh-clients.ts` says.
  */
 export function admit(
   candidate: Candidate,
   marks: Marks | null,
   updates: CrdtUpdates,
   nowMs: number,
+  clientsMax: number = Infinity,
 ): Admission {
-  const { domain, replica, commit, principal } = candidate
+  const { replica, commit, principal } = candidate
   try {
     checkAllowed(candidate, nowMs)
     checkSize(commit.update.length)
+    checkOwner(candidate, marks)
     checkDomain(candidate, marks)
     checkEpoch(candidate, marks)
     const mark = marks?.markOf(replica) ?? null
@@ -80,17 +84,13 @@ export function admit(
     checkFollows(candidate, marks)
     const update = commit.update.length === 0 ? emptyUpdate : updates.inspect(commit.update)
     checkClient(update, replica, marks)
+    if (isNewClient(update, marks)) checkClientCount(candidate.namespace, marks, clientsMax)
     checkChain(update)
     checkKnown(update, marks)
-    const { counter, prev, hlc, domainVersion, ops } = commit
-    checkEntries(domain, update.entries, domainVersion)
-    // Logged as they were written: whoever reads them brings them up to date.
-    const opsJson = JSON.stringify(canonicalOps(domain, ops, domainVersion))
-    checkSize(commit.update.length + utf8Length(opsJson))
-    checkEntriesFollowFromOps(domain, ops, update.entries, hlc, domainVersion)
-    checkDrift(candidate, nowMs)
+    const { counter, prev, hlc, domainVersion } = commit
+    const opsJson = checkContent(candidate, update.entries, nowMs)
     const id = { replica, counter }
-    const logged = { id, prev, hlc, domainVersion, principal: principal.name, opsJson, update: commit.update }
+    const logged = { id, prev, hlc, domainVersion, principal: principal.id, opsJson, update: commit.update }
     return { kind: 'admitted', commit: logged, inserted: update.inserted === null ? [] : [update.inserted] }
   } catch (error) {
     const what = `commit ${commitName({ replica, counter: commit.counter })} could not be checked`
@@ -109,6 +109,20 @@ export function checkAllowed(
   if (ended !== null) throw ended
   if (principal.canWrite(namespace)) return
   throw new SyncError('FORBIDDEN', `${principal.name} may not write to ${namespace}; ask for that scope`)
+}
+
+/** A replica's id belongs to the principal that used it first, so that nobody goes on in another's name. */
+export function checkOwner(
+  { namespace, principal, replica }: Pick<Candidate, 'namespace' | 'principal' | 'replica'>,
+  marks: Marks | null,
+): void {
+  const owner = marks?.ownerOf(replica) ?? null
+  if (owner === null || owner === principal.id) return
+  throw new SyncError(
+    'REPLICA_TAKEN',
+    `${namespace}: this replica's id belongs to whoever used it first, and ${principal.name} is somebody else; nothing of ` +
+      'it is lost: sign in as before, or start with a new folder',
+  )
 }
 
 /** First of the bytes alone, which costs nothing, then of ops and update together. */
@@ -205,6 +219,20 @@ function checkClient({ inserted }: InspectedUpdate, replica: ReplicaId, marks: M
   }
 }
 
+function isNewClient({ inserted }: InspectedUpdate, marks: Marks | null): boolean {
+  return inserted !== null && (marks?.client(inserted.client) ?? null) === null
+}
+
+/** Wherever many begin, every reader has to search; after a checkpoint, or a rebuild, there is room for more. */
+export function checkClientCount(namespace: Namespace, marks: Marks | null, clientsMax: number): void {
+  if ((marks?.clientCount ?? 0) < clientsMax) return
+  const why =
+    clientsMax === 0
+      ? 'cost its readers too long a search, until it is rebuilt'
+      : 'are new since its last checkpoint, and the next is being made'
+  throw new SyncError('RATE_LIMITED', `${namespace}: as many client ids as it takes ${why}; try again`)
+}
+
 /**
  * A client's items form one chain: what it adds later stands behind its own last item. Many items behind one foreign item
  * would make every reader search for their place (`HAZARDS.md` E1; decision 0002).
@@ -224,13 +252,37 @@ function checkChain({ inserted, origin }: InspectedUpdate): void {
  * release: what a remove deletes is what its replica saw, which ops alone do not tell.
  */
 function checkKnown({ origin, deleted }: InspectedUpdate, marks: Marks | null): void {
-  for (const range of [...(origin === null ? [] : [{ ...origin, length: 1 }]), ...deleted]) {
-    if (marks?.knows(range) === true) continue
-    const items = `${range.client}:${range.clock}+${range.length}`
-    throw new SyncError(
-      'UPDATE_UNKNOWN_ITEM',
-      `the update builds on items ${items}, which the log does not hold`,
-    )
+  if (origin !== null) checkKnownRange({ client: origin.client, clock: origin.clock, length: 1 }, marks)
+  for (const range of deleted) checkKnownRange(range, marks)
+}
+
+function checkKnownRange(range: ItemRange, marks: Marks | null): void {
+  if (marks?.knows(range) === true) return
+  const items = `${range.client}:${range.clock}+${range.length}`
+  throw new SyncError(
+    'UPDATE_UNKNOWN_ITEM',
+    `the update builds on items ${items}, which the log does not hold`,
+  )
+}
+
+/**
+ * What the commit sets and says: both are read once, together. Where something is wrong, the list decides what is told: an
+ * entry that breaks the schema, then the clock, then the ops.
+ * @returns the ops as they are logged: as they were written, since whoever reads them brings them up to date.
+ */
+function checkContent(candidate: Candidate, entries: readonly Entry[], nowMs: number): string {
+  const { domain, commit } = candidate
+  try {
+    const checked = checkOps(domain, commit.ops, commit.domainVersion)
+    const opsJson = JSON.stringify(checked.ops)
+    checkSize(commit.update.length + utf8Length(opsJson))
+    checkCommitEntries(checked, entries, commit.hlc)
+    checkDrift(candidate, nowMs)
+    return opsJson
+  } catch (error) {
+    checkEntries(domain, entries, commit.domainVersion)
+    checkDrift(candidate, nowMs)
+    throw error
   }
 }
 

@@ -61,6 +61,10 @@ export interface CatchUpOutlet {
    * @throws SyncError where that cannot be
    */
   heal(plan: HealPlan): Promise<Seq | 'moved' | 'left'>
+  /** Whether it has said that it has this commit, which its cursor does not cover. */
+  has(update: Uint8Array): boolean
+  /** The same packed, where it takes that and it saves; else null. */
+  pack(found: CatchUpSnapshot): Promise<Uint8Array | null>
   /** Resolves when there is room for another message. @throws SyncError PEER_TOO_SLOW or CHANNEL_CLOSED */
   ready(): Promise<void>
   /** `at`: how far the replica is after this message. */
@@ -209,11 +213,14 @@ class Course {
     }
   }
 
-  async #send({ cursor, snapshot, domainVersion }: CatchUpSnapshot): Promise<void> {
+  async #send(found: CatchUpSnapshot): Promise<void> {
+    const { cursor, snapshot, domainVersion } = found
+    const packed = await this.#outlet.pack(found)
     await this.#outlet.ready()
     this.#outlet.holds(domainVersion)
     this.#at = cursor
-    this.#outlet.send({ type: 'Snapshot', cursor, snapshot }, cursor)
+    const as = packed === null ? { snapshot } : { snapshot: packed, inflatesTo: snapshot.length }
+    this.#outlet.send({ type: 'Snapshot', cursor, ...as }, cursor)
   }
 
   async #sendPage(page: LogPage): Promise<void> {
@@ -234,7 +241,8 @@ class Course {
       // What came back is no commits: whose it is, and which of them, only the mark tells.
       if (record.kind === 'heal' && record.healed !== null) break
       if (record.kind === 'commits')
-        for (const { id, update } of record.commits) commits.push({ ...id, update })
+        for (const { id, update } of record.commits)
+          commits.push({ ...id, update: this.#outlet.has(update) ? null : update })
       cursor = { epoch: record.epoch, seq, tag }
     }
     if (cursor === null) {

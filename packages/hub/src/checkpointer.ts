@@ -3,7 +3,7 @@
  * path of an ack; one at a time for each namespace, and few at once. Where it fails the hub serves on, says so, and tries
  * again by itself. It trims as well when what kept old records has ended, or when time alone has passed.
  */
-import { asSyncError, limits, SyncError, type Namespace } from '@rejoin/core'
+import { asSyncError, limits, SyncError, type Namespace, type Seq } from '@rejoin/core'
 import { CheckpointTroubles } from './checkpoint-troubles.ts'
 import {
   checkpointNamespace,
@@ -14,11 +14,12 @@ import {
 } from './checkpointing.ts'
 import { type HubLog } from './log-event.ts'
 import { type HubCounts } from './metrics.ts'
+import { type OpenedLog } from './opening.ts'
 import { type Room } from './room.ts'
 import { type CheckpointTrouble } from './room-status.ts'
 import { Turns } from './waiting.ts'
 
-export interface CheckpointerParts extends CheckpointParts {
+export interface CheckpointerParts extends Omit<CheckpointParts, 'unreadable'> {
   readonly counts: HubCounts
   readonly log: HubLog
   /** Bytes logged since the last checkpoint that are worth a new one, where its snapshot is not larger. */
@@ -38,6 +39,10 @@ export class Checkpointer {
   readonly #troubles: CheckpointTroubles
   /** Where a catch-up keeps records that nothing else keeps. */
   readonly #heldByReaders = new Set<Namespace>()
+  /** When a checkpoint was last asked for since the document is as large as it may become. */
+  readonly #shrunkAt = new Map<Namespace, number>()
+  /** Checkpoints that were found to be no documents: their namespaces are closed. */
+  readonly #unreadable = new Map<Namespace, { readonly seq: Seq; readonly error: SyncError }>()
   readonly #stopped = new AbortController()
   #atWork = 0
   /** Woken when one of those is done. */
@@ -58,13 +63,34 @@ export class Checkpointer {
     return this.#troubles.of(namespace)
   }
 
+  /**
+   * Nothing is built on a checkpoint that is no document, until it was repaired or the namespace was removed.
+   * @throws SyncError STORE_CORRUPT where the namespace's newest one is known to be that.
+   */
+  checkReadable(namespace: Namespace, { checkpoint }: OpenedLog): void {
+    const found = this.#unreadable.get(namespace)
+    if (found === undefined) return
+    if (found.seq === checkpoint?.seq) throw found.error
+    this.#unreadable.delete(namespace)
+  }
+
   /** Looks whether the room's log has outgrown its checkpoint. */
   grown(room: Room): void {
     const { namespace } = room
-    if (!room.log.isCheckpointDue(this.#parts.bytesMin)) return
+    if (!room.log.isCheckpointDue(this.#parts.bytesMin, room.marks?.clientCount ?? 0)) return
     // What has failed waits for its time.
     if (this.troubleOf(namespace) !== null) this.#troubles.grown(namespace, room.log.bytesAfterCheckpoint)
     else this.#buildLater(namespace)
+  }
+
+  /** The document is as large as it may become: what was logged since may fold into less. Not for each refusal anew. */
+  shrink({ namespace, log }: Room): void {
+    const now = this.#parts.clock.now()
+    const sinceMs = now - (this.#shrunkAt.get(namespace) ?? -Infinity)
+    if (sinceMs >= 0 && sinceMs < limits.documentFoldMsMin) return
+    if (log.bytesAfterCheckpoint === 0 || this.troubleOf(namespace) !== null) return
+    this.#shrunkAt.set(namespace, now)
+    this.#buildLater(namespace)
   }
 
   /** A catch-up has ended: what only it kept may go. */
@@ -75,6 +101,7 @@ export class Checkpointer {
   /** Nobody is in the room any more. */
   forget(namespace: Namespace): void {
     this.#heldByReaders.delete(namespace)
+    this.#shrunkAt.delete(namespace)
   }
 
   /** Folds the log now, or joins the one who does. @throws SyncError why it cannot */
@@ -136,7 +163,15 @@ export class Checkpointer {
       retained: room?.log.range?.retained ?? null,
       stopped: this.#stopped.signal,
     }
-    const done = await (work === 'fold' ? checkpointNamespace : trimNamespace)(this.#parts, place)
+    const parts: CheckpointParts = {
+      ...this.#parts,
+      unreadable: (_, seq, error) => {
+        this.#unreadable.set(namespace, { seq, error })
+        // Whoever is there is told, as is whoever comes.
+        void rooms.get(namespace)?.reopen()
+      },
+    }
+    const done = await (work === 'fold' ? checkpointNamespace : trimNamespace)(parts, place)
     if (work === 'fold') counts.checkpoints++
     if (done.keptBy === 'reader') this.#heldByReaders.add(namespace)
     rooms.get(namespace)?.log.checkpointed(done)

@@ -15,13 +15,14 @@ import {
   type Namespace,
   type Seq,
 } from '@rejoin/core'
-import { documentBefore, readCheckpoint } from './document.ts'
+import { documentBefore, readCheckpoint, type StoredSnapshot } from './document.ts'
 import { verifiedSnapshot, type HeavyWork } from './heavy-work.ts'
 import { LogGap } from './log.ts'
 import { type LogReaders } from './log-readers.ts'
+import { corrupt } from './record.ts'
 import { type Retention } from './retention.ts'
 import { encodeMarks } from './stored-marks.ts'
-import { trimLog, type RetainedLog, type Trimmed } from './trimming.ts'
+import { trimLog, type RetainedLog, type Trimmed, type WalkedLog } from './trimming.ts'
 
 export interface CheckpointParts {
   readonly store: HubStore
@@ -29,6 +30,8 @@ export interface CheckpointParts {
   readonly heavy: HeavyWork
   readonly clock: Clock
   readonly retention: Retention
+  /** The checkpoint at `seq` is what was written, and no document: what it was made by, or what wrote it, was broken. */
+  readonly unreadable: (namespace: Namespace, seq: Seq, error: SyncError) => void
 }
 
 /** What is known of a namespace where its room is in memory. */
@@ -43,6 +46,8 @@ export interface CheckpointPlace {
 export interface Checkpointed extends Trimmed {
   readonly seq: Seq
   readonly snapshotBytes: number
+  /** Client ids in it. */
+  readonly clients: number
   /** Null where it was there already, or a newer one. */
   readonly weighed: WeighedDocument | null
 }
@@ -66,8 +71,8 @@ export async function checkpointNamespace(
 ): Promise<Checkpointed> {
   for (let attempt = 1; ; attempt++) {
     try {
-      const weighed = await fold(parts, place)
-      return { ...(await trimNamespace(parts, place)), weighed }
+      const { weighed, walked } = await fold(parts, place)
+      return { ...(await trimNamespace(parts, place, walked)), weighed }
     } catch (error) {
       // Another hub of this store has folded and trimmed meanwhile: what it left is folded.
       if (!(error instanceof LogGap) || attempt === limits.storeAttemptsMax) throw error
@@ -75,10 +80,15 @@ export async function checkpointNamespace(
   }
 }
 
-/** Drops what the newest checkpoint covers and retention does not keep. @throws SyncError as `checkpointNamespace` */
+/**
+ * Drops what the newest checkpoint covers and retention does not keep.
+ * @param walked what was read of the log just now.
+ * @throws SyncError as `checkpointNamespace`
+ */
 export async function trimNamespace(
   { store, clock, retention }: CheckpointParts,
   { namespace, readers, retained, stopped }: CheckpointPlace,
+  walked?: WalkedLog,
 ): Promise<Checkpointed> {
   goOn(stopped)
   const checkpoint = await readCheckpoint(store, namespace)
@@ -87,26 +97,50 @@ export async function trimNamespace(
   const { seq } = checkpoint
   goOn(stopped)
   const rules = { retention, now: clock.now(), checkpointSeq: seq, readers }
-  const trimmed = await trimLog(store, namespace, rules, retained)
-  return { ...trimmed, seq, snapshotBytes: checkpoint.stored.snapshotBytes, weighed: null }
+  const trimmed = await trimLog(store, namespace, rules, retained, walked)
+  const { snapshotBytes, marks } = checkpoint.stored
+  return { ...trimmed, seq, snapshotBytes, clients: marks.clientCount, weighed: null }
 }
 
 async function fold(
-  { store, updates, heavy }: CheckpointParts,
+  { store, updates, heavy, unreadable }: CheckpointParts,
   { namespace, stopped }: CheckpointPlace,
-): Promise<WeighedDocument | null> {
+): Promise<{ readonly weighed: WeighedDocument | null; readonly walked: WalkedLog }> {
   goOn(stopped)
-  const { parts, marks } = await documentBefore(store, updates, namespace)
+  const { parts, base, marks, walked } = await documentBefore(store, updates, namespace)
   if (marks === null) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
   const { seq } = marks.head
-  if ((await store.checkpoint(namespace))?.seq === seq) return null
+  if ((await store.checkpoint(namespace))?.seq === seq) return { weighed: null, walked }
   goOn(stopped)
-  const { snapshot, hash, digest, weight } = await verifiedSnapshot(heavy, parts, marks, namespace)
+  const made = await verifiedSnapshot(heavy, parts, marks, namespace).catch(async (cause: unknown) => {
+    const fault = base === null ? null : await faultOf(heavy, namespace, base)
+    if (base !== null && fault !== null) unreadable(namespace, base.seq, fault)
+    throw fault ?? cause
+  })
+  const { snapshot, hash, digest, weight } = made
   goOn(stopped)
   const checkpoint = { seq, marks: encodeMarks(marks, snapshot, digest, hash), snapshot }
   // A newer one is there where somebody was faster, and may be of a document that was rebuilt.
   const outcome = await store.installCheckpoint(namespace, checkpoint)
-  return outcome === 'installed' ? { epoch: marks.epoch, weight, mayHeal: marks.mayHeal } : null
+  const isNewest = outcome === 'installed'
+  return { weighed: isNewest ? { epoch: marks.epoch, weight, mayHeal: marks.mayHeal } : null, walked }
+}
+
+/** Why a stored snapshot is no document, though its checksum says that it is the one that was stored; null where it is one. */
+async function faultOf(
+  heavy: HeavyWork,
+  namespace: Namespace,
+  { seq, snapshot }: StoredSnapshot,
+): Promise<SyncError | null> {
+  try {
+    await heavy.read(snapshot)
+    return null
+  } catch (cause) {
+    // Whatever else the thread says is no word about the bytes.
+    if (!(cause instanceof SyncError) || !cause.code.startsWith('UPDATE_')) return null
+    const why = `has a snapshot that does not read (${cause.message})`
+    return corrupt(`${namespace}: checkpoint ${seq}`, why, cause)
+  }
 }
 
 function goOn(stopped: AbortSignal): void {

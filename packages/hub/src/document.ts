@@ -3,6 +3,7 @@
  * and marks are folded; no document is decoded.
  */
 import { type CrdtUpdates, type HubStore, type ItemRange, type Namespace, type Seq } from '@rejoin/core'
+import { DocumentParts } from './document-parts.ts'
 import { walkLog, type LogEntry } from './log.ts'
 import { Marks } from './marks.ts'
 import {
@@ -13,7 +14,9 @@ import {
   type LoggedCommit,
   type LogRecord,
 } from './record.ts'
+import { type RetainedRecord } from './retention.ts'
 import { checkSnapshot, decodeMarks, type StoredMarks } from './stored-marks.ts'
+import { retainedOf, type WalkedLog } from './trimming.ts'
 
 /** The marks that a checkpoint keeps, or null where there is none. */
 export async function readCheckpoint(
@@ -42,8 +45,7 @@ export function foldEntry(marks: Marks | null, entry: LogEntry, updates: CrdtUpd
   if (record.kind === 'heal') folded.heal(record, updates)
   else {
     for (const commit of record.commits) {
-      const { id, hlc, domainVersion } = commit
-      folded.fold(id.replica, { counter: id.counter, hlc, domainVersion }, insertedBy(commit, updates))
+      folded.fold(commit, insertedBy(commit, updates))
     }
   }
   folded.moveTo(seq, tag)
@@ -58,6 +60,25 @@ export function insertedBy({ opsJson, update }: LoggedCommit, updates: CrdtUpdat
   return inserted === null ? [] : [inserted]
 }
 
+/** The snapshot of a checkpoint. */
+export interface StoredSnapshot {
+  readonly seq: Seq
+  readonly snapshot: Uint8Array
+}
+
+export interface StoredDocument {
+  /** In log order. */
+  readonly parts: readonly Uint8Array[]
+  /** The first part, where the document builds on a checkpoint. */
+  readonly base: StoredSnapshot | null
+  /** Null where the namespace does not exist. */
+  readonly marks: Marks | null
+  /** Before which it ends. */
+  readonly rebuild: LogEntry | null
+  /** What was read of the log for it. */
+  readonly walked: WalkedLog
+}
+
 /**
  * The bytes of the document and the marks, from the checkpoint up to `head`, or up to the first rebuild after it.
  * Bytes of two epochs never mix.
@@ -67,20 +88,30 @@ export async function documentBefore(
   updates: CrdtUpdates,
   namespace: Namespace,
   head: Seq | null = null,
-): Promise<{ parts: readonly Uint8Array[]; marks: Marks | null; rebuild: LogEntry | null }> {
+): Promise<StoredDocument> {
   const checkpoint = await readCheckpoint(store, namespace)
-  const parts: Uint8Array[] = []
-  if (checkpoint !== null)
-    parts.push(checkSnapshot(await checkpoint.snapshot(), checkpoint.stored, checkpoint.where))
+  const parts = new DocumentParts()
+  let base: StoredSnapshot | null = null
+  if (checkpoint !== null) {
+    const { seq, stored, where } = checkpoint
+    base = { seq, snapshot: checkSnapshot(await checkpoint.snapshot(), stored, where) }
+    parts.add(base.snapshot)
+  }
   let marks = checkpoint?.stored.marks ?? null
+  const records: RetainedRecord[] = []
+  const walked = { from: checkpoint?.seq ?? 0, records }
   for await (const entry of walkLog(store, namespace, marks?.head ?? { seq: 0, tag: null })) {
     if (head !== null && entry.seq > head) break
-    if (entry.record.kind === 'rebuild') return { parts, marks, rebuild: entry }
-    if (isAdoption(marks, entry.record)) parts.length = 0
-    parts.push(...updatesOf(entry.record))
+    if (entry.record.kind === 'rebuild') return { parts: parts.all, base, marks, rebuild: entry, walked }
+    if (isAdoption(marks, entry.record)) {
+      parts.clear()
+      base = null
+    }
+    for (const update of updatesOf(entry.record)) parts.add(update)
     marks = foldEntry(marks, entry, updates)
+    records.push(retainedOf(entry))
   }
-  return { parts, marks, rebuild: null }
+  return { parts: parts.all, base, marks, rebuild: null, walked }
 }
 
 /** Whether a record brings back a whole document of a later epoch, which takes the place of the one before it. */

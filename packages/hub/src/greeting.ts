@@ -8,11 +8,11 @@ import {
   type Cursor,
   type Hello,
   type HubChannel,
-  type Namespace,
 } from '@rejoin/core'
 import { type HubLog } from './log-event.ts'
 import { checkNoPlainReplica } from './plain-identity.ts'
 import { type Principal } from './principal.ts'
+import { mayNotRead } from './reading-right.ts'
 import { type Room } from './room.ts'
 import { type ReplicaStanding } from './log-view.ts'
 import { within } from './waiting.ts'
@@ -48,10 +48,6 @@ export function checkHello(
     )
   }
   return domain
-}
-
-export function mayNotRead(principal: Principal, namespace: Namespace): SyncError {
-  return new SyncError('FORBIDDEN', `${principal.name} may not read ${namespace}; ask for that scope`)
 }
 
 /** @throws SyncError DOMAIN_MISMATCH */

@@ -48,6 +48,7 @@ export function checkHeal(
   if (update.length === 0) return { sections: [], entries: [], deleted: [] }
   const state = updates.inspectState(update)
   checkClients(candidate, state, marks)
+  checkSteps(update, updates)
   const isMoved = state.sections.some(({ inserted }) => inserted.clock !== clockOf(marks, inserted))
   if (isMoved) return 'moved'
   checkKnown(state, marks)
@@ -85,6 +86,17 @@ function checkClients({ wanted }: HealCandidate, { sections }: InspectedState, m
     if (client >= CLIENT_ID_MIN || (isBeginning && client === REBUILD_CLIENT_ID)) continue
     throw new SyncError('UPDATE_DISALLOWED', `it holds items of client id ${client}, which is reserved`)
   }
+}
+
+/** No honest document comes to that: it would have been rebuilt, or would have taken no further client id. */
+function checkSteps(update: Uint8Array, updates: CrdtUpdates): void {
+  const { scanSteps } = updates.weigh(update)
+  const stepsMax = limits.scanStepsMax + limits.freshScanStepsMax
+  if (scanSteps <= stepsMax) return
+  throw new SyncError(
+    'UPDATE_DISALLOWED',
+    `its clients begin at so few places that finding them takes ${scanSteps} steps, more than ${stepsMax}`,
+  )
 }
 
 /** The log has lost what its document began with, and nobody has brought that back. */

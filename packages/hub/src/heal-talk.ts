@@ -57,5 +57,5 @@ export async function healFrom(
   if (heal?.type !== 'Heal') return 'left'
   const { namespace } = room
   const { replica } = hello
-  return await healer.heal(room, { namespace, plan, domain, replica, principal: principal.name, heal })
+  return await healer.heal(room, { namespace, plan, domain, replica, principal: principal.id, heal })
 }

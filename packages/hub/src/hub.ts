@@ -18,11 +18,13 @@ import {
   type Seq,
 } from '@rejoin/core'
 import { Checkpointer } from './checkpointer.ts'
+import { documentBytesMaxOf } from './document-bound.ts'
 import { Healer } from './healer.ts'
 import { countedWork, inlineWork, type HeavyWork } from './heavy-work.ts'
 import { type HubLog } from './log-event.ts'
 import { LogFollower } from './log-follower.ts'
 import { countDocuments, HubCounts, type HubMetrics } from './metrics.ts'
+import { PackedSnapshots, type PackSnapshot } from './packed-snapshots.ts'
 import { PlainSession } from './plain-session.ts'
 import { type Principal } from './principal.ts'
 import { type Rebuilt } from './rebuild.ts'
@@ -52,6 +54,10 @@ export interface HubOptions {
   readonly rebuild?: Partial<RebuildPolicy> | 'never'
   /** Compacts and rebuilds, e.g. on a worker thread; otherwise `updates` does, where it is called. */
   readonly heavy?: HeavyWork
+  /** Bytes of one document, its newest snapshot and what was logged since; default `limits.documentBytesMax`. */
+  readonly documentBytesMax?: number
+  /** Packs snapshots for replicas that can read them so; without it they travel as they are. */
+  readonly pack?: PackSnapshot
 }
 
 export interface Hub {
@@ -73,6 +79,7 @@ export interface Hub {
   status(): { readonly rooms: readonly RoomStatus[]; readonly closing: boolean }
 }
 
+/** @throws SyncError DOMAIN_INVALID, or INPUT_INVALID for its bounds. */
 export function openHub(options: HubOptions): Hub {
   return new RunningHub(options)
 }
@@ -87,6 +94,7 @@ class RunningHub implements Hub {
   readonly #checkpointer: Checkpointer
   readonly #rebuilder: Rebuilder
   readonly #healer: Healer
+  readonly #packed: PackedSnapshots
   readonly #follower: LogFollower
   readonly #log: HubLog
   #closing: Promise<void> | null = null
@@ -116,6 +124,7 @@ class RunningHub implements Hub {
     })
     const rebuilding = { store, updates, heavy, clock, signals, counts, log, policy }
     this.#rebuilder = new Rebuilder({ ...rebuilding, room: (namespace) => this.#room(namespace) })
+    this.#packed = new PackedSnapshots(options.pack ?? null, log)
     this.#healer = new Healer({ store, updates, heavy, clock, signals, counts, log })
     this.#roomParts = {
       store,
@@ -125,10 +134,13 @@ class RunningHub implements Hub {
       signals,
       counts,
       log,
+      checkReadable: (namespace, opened) => this.#checkpointer.checkReadable(namespace, opened),
       grown: (room) => {
         this.#checkpointer.grown(room)
         this.#rebuilder.grown(room.namespace)
       },
+      documentBytesMax: documentBytesMaxOf(options.documentBytesMax),
+      full: (room) => this.#checkpointer.shrink(room),
       released: (room) => this.#checkpointer.released(room),
       idle: (room) => {
         // A session that has ended may still look at a room that was dropped before.
@@ -147,6 +159,7 @@ class RunningHub implements Hub {
       store,
       updates: this.#roomParts.updates,
       healer: this.#healer,
+      packed: this.#packed,
       clock,
       counts: this.#counts,
       log: this.#log,

@@ -5,7 +5,6 @@
  */
 import {
   assert,
-  commitName,
   limits,
   utf8Length,
   type Ack,
@@ -21,14 +20,13 @@ import { admit, taken, type Admission, type Candidate } from './admission.ts'
 import { admitPlain, isPlain, type PlainCandidate } from './plain-admission.ts'
 import { refusalOf } from './answers.ts'
 import { foldEntry } from './document.ts'
+import { type DocumentBound } from './document-bound.ts'
 import { type LogEntry } from './log.ts'
 import { Marks } from './marks.ts'
 import { type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
+import { addOwn, LandedCommits, type OwnCommits } from './own-commits.ts'
 import { type CommitsRecord, type LoggedCommit } from './record.ts'
-
-/** What the sessions pushed of a record's commits, in these very bytes. */
-export type OwnCommits = ReadonlyMap<Member, ReadonlySet<string>>
 
 export interface IntakeParts {
   /** What an acknowledgement stands for is what it stands for there, for what was there before too. */
@@ -47,6 +45,8 @@ interface Waiting {
 
 export class Intake {
   readonly #parts: IntakeParts
+  readonly #clientsMax: (waitingBytes: number) => number
+  readonly #bound: DocumentBound
   #read = false
   /** What the log says; null while the namespace does not exist. */
   #logged: Marks | null = null
@@ -54,11 +54,16 @@ export class Intake {
   #staged: Marks | null = null
   /** In the order of arrival. Bounded by what each session may have unanswered. */
   #waiting: Waiting[] = []
+  /** Of the updates among them that were admitted. */
+  #waitingBytes = 0
   /** Whose replica id somebody else uses: nothing more is taken of them. */
   readonly #dismissed = new WeakSet<Member>()
 
-  constructor(parts: IntakeParts) {
+  /** @param clientsMax as for `admit`, with so many bytes of updates waiting for their append. */
+  constructor(parts: IntakeParts, clientsMax: (waitingBytes: number) => number, bound: DocumentBound) {
     this.#parts = parts
+    this.#clientsMax = clientsMax
+    this.#bound = bound
   }
 
   get marks(): Marks | null {
@@ -78,7 +83,13 @@ export class Intake {
     }
     const { updates, clock } = this.#parts
     if (isPlain(candidate)) return this.#offerPlain(member, candidate)
-    const admission = admit(candidate, this.#staged, updates, clock.now())
+    const admission = admit(
+      candidate,
+      this.#staged,
+      updates,
+      clock.now(),
+      this.#clientsMax(this.#waitingBytes),
+    )
     switch (admission.kind) {
       case 'refused':
         return this.#refuse(member, candidate, admission.error)
@@ -88,10 +99,14 @@ export class Intake {
         // What it repeats may itself still wait for its append, and is not promised before (invariant 3).
         if (this.#isLogged(candidate)) return this.#acknowledge(member, candidate, true)
         break
-      case 'admitted':
+      case 'admitted': {
+        const full = this.#bound.refusalOf(admission, this.#waitingBytes)
+        if (full !== null) return this.#refuse(member, candidate, full)
         this.#staged ??= Marks.begin(newEpoch(clock), candidate.domain.name)
-        this.#staged.fold(candidate.replica, candidate.commit, admission.inserted)
+        this.#staged.fold(admission.commit, admission.inserted)
+        this.#waitingBytes += admission.commit.update.length
         break
+      }
     }
     this.#waiting.push({ member, candidate, admission })
   }
@@ -99,14 +114,23 @@ export class Intake {
   /** Its counter is drawn here, so it has one only once it is admitted, and another one whenever that is done anew. */
   #offerPlain(member: Member, candidate: PlainCandidate): void {
     const { updates, clock, counts } = this.#parts
-    const admission = admitPlain(candidate, this.#staged, updates, clock.now())
+    const admission = admitPlain(
+      candidate,
+      this.#staged,
+      updates,
+      clock.now(),
+      this.#clientsMax(this.#waitingBytes),
+    )
     if (admission.kind === 'refused') return this.#refuse(member, candidate, admission.error)
     if (admission.kind === 'duplicate') {
       counts.duplicates++
       return member.answer({ ...this.#ackAt(candidate), duplicate: true })
     }
+    const full = this.#bound.refusalOf(admission, this.#waitingBytes)
+    if (full !== null) return this.#refuse(member, candidate, full)
     assert(this.#staged !== null, 'what no document holds yet is not admitted')
-    this.#staged.fold(candidate.replica, { ...admission.commit, ...admission.commit.id }, admission.inserted)
+    this.#staged.fold(admission.commit, admission.inserted)
+    this.#waitingBytes += admission.commit.update.length
     this.#waiting.push({ member, candidate, admission })
   }
 
@@ -127,13 +151,13 @@ export class Intake {
   /** The batch was appended: acknowledges it. */
   landBatch(record: CommitsRecord, seq: Seq, tag: Tag): OwnCommits {
     const logged = (this.#logged ??= Marks.begin(record.epoch, record.domain))
-    const admitted = this.#waiting
-      .map(({ admission }) => admission)
-      .filter((admission) => admission.kind === 'admitted')
-    for (const { commit, inserted } of admitted.slice(0, record.commits.length)) {
-      const { id, hlc, domainVersion } = commit
-      logged.fold(id.replica, { counter: id.counter, hlc, domainVersion }, inserted)
+    let folded = 0
+    for (const { admission } of this.#waiting) {
+      if (admission.kind !== 'admitted' || admission.commit !== record.commits[folded]) continue
+      logged.fold(admission.commit, admission.inserted)
+      folded++
     }
+    assert(folded === record.commits.length, 'a batch is of what waits, in the same order')
     logged.moveTo(seq, tag)
     return this.#settle(record)
   }
@@ -162,22 +186,31 @@ export class Intake {
 
   refuseAll(error: SyncError): void {
     const waiting = this.#waiting
-    this.#waiting = []
+    this.drop()
     for (const { member, candidate } of waiting) this.#refuse(member, candidate, error)
   }
 
   /** Leaves what waits unanswered: its sessions end, and its authors keep it. */
   drop(): void {
     this.#waiting = []
+    this.#waitingBytes = 0
   }
 
   #settle(record: CommitsRecord): OwnCommits {
-    const landed = new Map(record.commits.map((commit) => [commitName(commit.id), commit]))
-    const own = new Map<Member, Set<string>>()
+    const landed = new LandedCommits(record.commits)
+    const own = new Map<Member, number[]>()
     const waiting = this.#waiting
     this.#waiting = []
+    // The place in the record of the next commit that waits: ours alone, and in the same order, it is found without a search.
+    let next = 0
     for (const each of waiting) {
       const { member, candidate, admission } = each
+      if (admission.kind === 'admitted' && admission.commit === record.commits[next]) {
+        addOwn(own, member, next++)
+        if (isPlain(candidate)) this.#acknowledgePlain(member, candidate, admission.commit)
+        else this.#acknowledge(member, candidate, false)
+        continue
+      }
       if (isPlain(candidate)) {
         this.#settlePlain({ member, candidate, admission }, landed, own)
         continue
@@ -186,37 +219,41 @@ export class Intake {
         this.#waiting.push(each)
         continue
       }
-      const name = commitName({ replica: candidate.replica, counter: candidate.commit.counter })
-      const logged = landed.get(name)
+      const place = landed.placeOf({ replica: candidate.replica, counter: candidate.commit.counter })
+      const logged = record.commits[place]
       if (logged !== undefined && logged.hlc !== candidate.commit.hlc) {
         this.#dismiss(member, taken(candidate))
         continue
       }
-      if (logged !== undefined && sameBytes(logged.update, candidate.commit.update)) {
-        own.set(member, (own.get(member) ?? new Set()).add(name))
-      }
+      if (logged !== undefined && sameBytes(logged.update, candidate.commit.update))
+        addOwn(own, member, place)
       this.#acknowledge(member, candidate, admission.kind === 'duplicate' || logged === undefined)
     }
+    this.#waitingBytes = this.#waiting.reduce((sum, { admission }) => sum + bytesOf(admission), 0)
     return own
   }
 
   /** Another commit under its id is not it, but one that came by another hub: then it is admitted anew. */
   #settlePlain(
     waiting: Waiting & { readonly candidate: PlainCandidate },
-    landed: ReadonlyMap<string, LoggedCommit>,
-    own: Map<Member, Set<string>>,
+    landed: LandedCommits,
+    own: Map<Member, number[]>,
   ): void {
     const { member, candidate, admission } = waiting
     const commit = admission.kind === 'admitted' ? admission.commit : null
-    const name = commit === null ? '' : commitName(commit.id)
-    const logged = landed.get(name)
+    const place = commit === null ? -1 : landed.placeOf(commit.id)
+    const logged = landed.commits[place]
     if (commit === null || logged === undefined || !sameBytes(logged.update, commit.update)) {
       this.#waiting.push(waiting)
       return
     }
-    own.set(member, (own.get(member) ?? new Set()).add(name))
+    addOwn(own, member, place)
+    this.#acknowledgePlain(member, candidate, commit)
+  }
+
+  #acknowledgePlain(member: Member, candidate: PlainCandidate, { id }: LoggedCommit): void {
     this.#parts.counts.acks++
-    member.answer({ ...this.#ackAt(candidate), counter: commit.id.counter })
+    member.answer({ ...this.#ackAt(candidate), counter: id.counter })
   }
 
   #ackAt({ replica }: PlainCandidate): Ack {
@@ -230,7 +267,7 @@ export class Intake {
   #restage(): void {
     this.#staged = this.#logged?.clone() ?? null
     const waiting = this.#waiting
-    this.#waiting = []
+    this.drop()
     for (const { member, candidate } of waiting) this.offer(member, candidate)
   }
 
@@ -261,6 +298,10 @@ export class Intake {
 /** 48 random bits: two hubs that create a namespace at once, or create it anew, do not draw the same. */
 export function newEpoch(clock: Clock): Epoch {
   return clock.random(6).reduce((epoch, byte) => epoch * 256 + byte, 0) || 1
+}
+
+function bytesOf(admission: Waiting['admission']): number {
+  return admission.kind === 'admitted' ? admission.commit.update.length : 0
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

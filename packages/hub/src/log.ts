@@ -36,6 +36,8 @@ export type LogPage =
   | { readonly kind: 'gap'; readonly floor: Seq; readonly head: Seq }
 
 const pageLimit = { records: 1_000, bytes: limits.tailBytesMax }
+/** A page is checked and folded in one turn, in which no ack is sent: about a millisecond. */
+const walkLimit = { records: 250, bytes: 256 * 1024 }
 
 /** One page of the log after a place. @throws SyncError STORE_CORRUPT or what the store throws. */
 export async function readPage(
@@ -71,7 +73,7 @@ export async function* walkLog(
   store: HubStore,
   namespace: Namespace,
   after: Place,
-  limit = pageLimit,
+  limit = walkLimit,
 ): AsyncGenerator<LogEntry> {
   let at = after
   for (;;) {

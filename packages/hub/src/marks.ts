@@ -19,7 +19,7 @@ import {
   type Seq,
   type Tag,
 } from '@rejoin/core'
-import { type HealRecord } from './record.ts'
+import { type HealRecord, type LoggedCommit } from './record.ts'
 
 /** A client id with the next clock it may write, and the replica that used it first; null: no replica may. */
 export interface ClientMark {
@@ -28,17 +28,15 @@ export interface ClientMark {
 }
 
 /** What is folded of a commit. */
-export interface FoldedCommit {
-  readonly counter: Counter
-  readonly hlc: Hlc
-  readonly domainVersion: number
-}
+export type FoldedCommit = Pick<LoggedCommit, 'id' | 'hlc' | 'domainVersion' | 'principal'>
 
 /** A replica's last commit in the log. The stamp tells it from another one under the same counter (invariant 5). */
 export interface ReplicaMark {
   readonly counter: Counter
   /** Null where a heal brought it back, which knows no stamps of commits. */
   readonly hlc: Hlc | null
+  /** Id of the principal that used the replica's id first; null while only callers have that nobody signs in. */
+  readonly owner: string | null
 }
 
 export interface MarksParts {
@@ -139,8 +137,17 @@ export class Marks {
     return this.markOf(replica)?.counter ?? 0
   }
 
+  /** Id of the principal that the replica's id belongs to; null: nobody's yet. */
+  ownerOf(replica: ReplicaId): string | null {
+    return this.markOf(replica)?.owner ?? null
+  }
+
   client(client: ClientId): ClientMark | null {
     return this.#clients.get(client) ?? null
+  }
+
+  get clientCount(): number {
+    return this.#clients.size
   }
 
   /** Whether every item of the range is in the document. */
@@ -173,9 +180,10 @@ export class Marks {
   }
 
   /** Folds one commit in. */
-  fold(replica: ReplicaId, commit: FoldedCommit, inserted: readonly ItemRange[]): void {
-    this.#replicas.set(replica, { counter: commit.counter, hlc: commit.hlc })
-    this.#domainVersion = Math.max(this.#domainVersion, commit.domainVersion)
+  fold({ id, hlc, domainVersion, principal }: FoldedCommit, inserted: readonly ItemRange[]): void {
+    const { replica, counter } = id
+    this.#replicas.set(replica, { counter, hlc, owner: this.ownerOf(replica) ?? binding(principal) })
+    this.#domainVersion = Math.max(this.#domainVersion, domainVersion)
     for (const { client, clock, length } of inserted)
       this.#clients.set(client, { clock: clock + length, owner: replica })
   }
@@ -184,9 +192,11 @@ export class Marks {
   heal({ lost, healed }: HealRecord, updates: CrdtUpdates): void {
     if (lost !== null) this.#lost = [...this.#lost, lost]
     if (healed === null) return
-    const { id, domainVersion, update } = healed
-    if (id.counter > this.counterOf(id.replica))
-      this.#replicas.set(id.replica, { counter: id.counter, hlc: null })
+    const { id, domainVersion, principal, update } = healed
+    if (id.counter > this.counterOf(id.replica)) {
+      const owner = this.ownerOf(id.replica) ?? binding(principal)
+      this.#replicas.set(id.replica, { counter: id.counter, hlc: null, owner })
+    }
     this.#domainVersion = Math.max(this.#domainVersion, domainVersion)
     if (update.length === 0) return
     for (const [client, clock] of updates.clocks(update)) {
@@ -202,3 +212,11 @@ export class Marks {
     this.#tag = tag
   }
 }
+
+/** Whom a replica's id is bound to by what was logged in this name. */
+function binding(principal: string): string | null {
+  return nobodys.has(principal) ? null : principal
+}
+
+/** Where nobody signs in, and what an operator gives back for others. */
+const nobodys: ReadonlySet<string> = new Set(['', 'anyone', 'operator'])

@@ -6,9 +6,10 @@ export interface Landing {
   /** The seq of the record before it. */
   readonly prev: Seq
   readonly cursor: Cursor
-  readonly commits: readonly TailCommit[]
-  /** Names of the commits that a session pushed in these very bytes: it need not get them back. */
-  readonly own: ReadonlyMap<Member, ReadonlySet<string>>
+  /** Shared by all who hear of them: nobody changes it. */
+  readonly commits: TailCommit[]
+  /** Places among `commits` of those that a session pushed in these very bytes: it need not get them back. */
+  readonly own: ReadonlyMap<Member, readonly number[]>
 }
 
 export interface Member {
@@ -20,4 +21,15 @@ export interface Member {
   look(): void
   /** The room cannot be served. */
   dismiss(error: SyncError): void
+}
+
+/** Of those at `places` their author has the bytes: most sessions have none, and share the commits. */
+export function withoutUpdates(commits: TailCommit[], places: readonly number[] | undefined): TailCommit[] {
+  if (places === undefined) return commits
+  const told = commits.slice()
+  for (const place of places) {
+    const commit = commits[place]
+    if (commit !== undefined) told[place] = { replica: commit.replica, counter: commit.counter, update: null }
+  }
+  return told
 }

@@ -1,5 +1,5 @@
 /** Counts that a hub keeps while it runs. */
-import { type CrdtUpdates, type ErrorCode } from '@rejoin/core'
+import { PathLedger, type CrdtUpdates, type ErrorCode, type PathBills } from '@rejoin/core'
 
 export interface HubMetrics {
   /** Rooms in memory and sessions in them, now. */
@@ -23,6 +23,8 @@ export interface HubMetrics {
   readonly rebuildFailures: number
   /** Times that a replica gave back what this hub had lost. */
   readonly heals: number
+  /** What catching up has cost, by path; of a plain Yjs client nothing. */
+  readonly paths: PathBills
   /** Times that a document was decoded: for checkpoints and rebuilds, never for a push or a tail. */
   readonly documentsDecoded: number
 }
@@ -41,6 +43,7 @@ export class HubCounts {
   rebuilds = 0
   rebuildFailures = 0
   heals = 0
+  readonly paths = new PathLedger()
   documentsDecoded = 0
 
   refused(code: ErrorCode): void {
@@ -65,6 +68,7 @@ export class HubCounts {
       rebuilds,
       rebuildFailures,
       heals,
+      paths: this.paths.read(),
       documentsDecoded,
     }
   }

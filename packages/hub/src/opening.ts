@@ -15,8 +15,8 @@ export interface OpenedLog {
   /** Null while the namespace does not exist. */
   readonly marks: Marks | null
   readonly floor: Seq
-  /** The newest checkpoint and its size, or null. */
-  readonly checkpoint: { readonly seq: Seq; readonly snapshotBytes: number } | null
+  /** The newest checkpoint, its size and the number of its client ids, or null. */
+  readonly checkpoint: { readonly seq: Seq; readonly snapshotBytes: number; readonly clients: number } | null
   /** Bytes logged after the checkpoint. */
   readonly bytesAfter: number
   /** What is there up to the checkpoint, where it was measured. */
@@ -60,6 +60,8 @@ async function foldLog(
   }
   const checkpoint = await readCheckpoint(store, namespace)
   let marks = checkpoint?.stored.marks ?? null
+  // The marks move on.
+  const clients = marks?.clientCount ?? 0
   let bytesAfter = 0
   for await (const entry of walkLog(store, namespace, marks?.head ?? { seq: 0, tag: null })) {
     if (entry.record.kind === 'rebuild') {
@@ -73,7 +75,11 @@ async function foldLog(
   return {
     marks,
     floor: range?.floor ?? 0,
-    checkpoint: checkpoint && { seq: checkpoint.seq, snapshotBytes: checkpoint.stored.snapshotBytes },
+    checkpoint: checkpoint && {
+      seq: checkpoint.seq,
+      snapshotBytes: checkpoint.stored.snapshotBytes,
+      clients,
+    },
     bytesAfter,
     retained: null,
   }

@@ -22,7 +22,14 @@ import {
   type Namespace,
   type ReplicaId,
 } from '@rejoin/core'
-import { checkAllowed, checkDomain, checkSize, type Admission, type Candidate } from './admission.ts'
+import {
+  checkAllowed,
+  checkClientCount,
+  checkDomain,
+  checkSize,
+  type Admission,
+  type Candidate,
+} from './admission.ts'
 import { internal } from './answers.ts'
 import { type DeletedItems } from './deleted-items.ts'
 import { type Marks } from './marks.ts'
@@ -55,19 +62,20 @@ export function isPlain(candidate: Candidate | PlainCandidate): candidate is Pla
   return 'state' in candidate
 }
 
-/** @param marks as for `admit`. */
+/** @param marks as for `admit`, and `clientsMax`, which one update may go beyond by `limits.plainClientsMax`. */
 export function admitPlain(
   candidate: PlainCandidate,
   marks: Marks | null,
   updates: CrdtUpdates,
   nowMs: number,
+  clientsMax: number = Infinity,
 ): PlainAdmission {
   const { namespace, domain, domainVersion, replica, principal } = candidate
   try {
     checkAllowed(candidate, nowMs)
     checkDomain(candidate, marks)
     checkEpoch(candidate, marks)
-    checkClients(candidate, marks)
+    if (checkClients(candidate, marks) > 0) checkClientCount(namespace, marks, clientsMax)
     checkKnown(candidate, marks)
     const { update, state } = news(candidate, marks, updates)
     if (state.sections.length === 0 && state.deleted.length === 0) return { kind: 'duplicate' }
@@ -81,7 +89,7 @@ export function admitPlain(
       prev,
       hlc: newestStamp(state) ?? stampOf(replica, nowMs),
       domainVersion,
-      principal: principal.name,
+      principal: principal.id,
       opsJson: NO_OPS,
       update,
     }
@@ -98,8 +106,8 @@ function checkEpoch({ namespace, epoch }: PlainCandidate, marks: Marks | null): 
   throw new SyncError('EPOCH_CHANGED', `${namespace} was made anew: connect again with an empty Y.Doc`)
 }
 
-/** Client ids belong to the principal whose client used them first; clocks leave no hole. */
-function checkClients({ namespace, replica, state }: PlainCandidate, marks: Marks | null): void {
+/** Client ids belong to the principal whose client used them first; clocks leave no hole. @returns how many are new. */
+function checkClients({ namespace, replica, state }: PlainCandidate, marks: Marks | null): number {
   let fresh = 0
   for (const { inserted } of state.sections) {
     const { client, clock, length } = inserted
@@ -126,7 +134,7 @@ function checkClients({ namespace, replica, state }: PlainCandidate, marks: Mark
     }
     if (mark === null) fresh++
   }
-  if (fresh <= limits.plainClientsMax) return
+  if (fresh <= limits.plainClientsMax) return fresh
   throw new SyncError(
     'UPDATE_DISALLOWED',
     `an update brings at most ${limits.plainClientsMax} new client ids, this one ${fresh}`,

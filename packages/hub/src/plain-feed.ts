@@ -73,9 +73,9 @@ export class PlainFeed {
     if (!this.#isLive) return
     const isNext = prev === (this.#sent?.seq ?? 0) && this.#epoch === cursor.epoch
     if (!isNext || this.#outlet.isBehind) return this.#fallBehind()
-    const names = own.get(to)
-    for (const { replica, counter, update } of commits) {
-      if (names?.has(`${replica}:${counter}`) === true || update === null || update.length === 0) continue
+    const places = new Set(own.get(to))
+    for (const [place, { update }] of commits.entries()) {
+      if (places.has(place) || update === null || update.length === 0) continue
       if (!this.#outlet.send({ type: 'Update', update })) return
     }
     this.#sent = cursor

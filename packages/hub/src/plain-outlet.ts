@@ -1,7 +1,6 @@
 /** What goes out to one plain Yjs client: only while its principal may read, and never more than it takes. */
 import {
   limits,
-  signInEnd,
   type SyncError,
   type Clock,
   type Namespace,
@@ -10,8 +9,8 @@ import {
 } from '@rejoin/core'
 import { internal } from './answers.ts'
 import { Backlog } from './backlog.ts'
-import { mayNotRead } from './greeting.ts'
 import { type Principal } from './principal.ts'
+import { readingEnd } from './reading-right.ts'
 
 export interface PlainOutletParts {
   readonly channel: PlainHubChannel
@@ -44,9 +43,8 @@ export class PlainOutlet {
   /** @throws SyncError FORBIDDEN, or why the sign-in has ended */
   checkReadable(): void {
     const { principal, clock, namespace } = this.#parts
-    const ended = signInEnd(principal, clock.now())
+    const ended = readingEnd(principal, namespace, clock)
     if (ended !== null) throw ended
-    if (!principal.canRead(namespace)) throw mayNotRead(principal, namespace)
   }
 
   /** Asked with every message, as with any session: false where nothing more may be sent. */

@@ -3,7 +3,7 @@ import { type Namespace, type SignIn } from '@rejoin/core'
 
 /** What it may do is asked with every message in and out; so it may change while its sessions live. */
 export interface Principal extends SignIn {
-  /** For people: in messages, and logged with every commit. */
+  /** For people, in messages. With every commit the id is logged. */
   readonly name: string
   canRead(namespace: Namespace): boolean
   /** Who may not write shows nothing to others either: no commits, no presence. */

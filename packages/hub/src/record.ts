@@ -3,7 +3,7 @@
  * that the first record after a cursor tells the tag at the cursor; a body carries the commits that a room logged
  * together, a rebuild, or what was lost and came back. Decoding is strict: what does not fit to the last byte is STORE_CORRUPT (invariant 13).
  */
-import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
+import { bytesToHex } from '@noble/hashes/utils.js'
 import {
   isHlc,
   replicaIdSchema,
@@ -25,16 +25,8 @@ import {
   readVarUint8Array,
   type Decoder,
 } from 'lib0/decoding'
-import {
-  createEncoder,
-  toUint8Array,
-  writeUint8,
-  writeVarString,
-  writeVarUint,
-  writeVarUint8Array,
-  type Encoder,
-} from 'lib0/encoding'
-import { sha256 } from '#sha256'
+import { sha256, sha256Hex } from '#sha256'
+import { ByteWriter } from './byte-writer.ts'
 
 /** A commit as it is logged. */
 export interface LoggedCommit {
@@ -42,7 +34,7 @@ export interface LoggedCommit {
   readonly prev: Counter
   readonly hlc: Hlc
   readonly domainVersion: number
-  /** Name of whoever was signed in when it was pushed. */
+  /** Id of whoever was signed in when it was pushed. */
   readonly principal: string
   /** The ops in canonical form, as a JSON array; `NO_OPS` of a plain Yjs client, whose update may be a state update. */
   readonly opsJson: string
@@ -121,17 +113,28 @@ const HAS_HEALED = 2
 
 /** @param at when it is logged, milliseconds since 1970. */
 export function encodeRecord(prevTag: Tag, record: LogRecord, at: number): EncodedRecord {
-  const body = encodeBody(record, at)
-  const hash = hashOf(FORMAT, hexToBytes(prevTag), body)
-  const bytes = new Uint8Array(HEADER_BYTES + body.length)
-  bytes[0] = FORMAT
-  new DataView(bytes.buffer).setUint32(LENGTH_AT, body.length)
-  bytes.set(hash.checksum, CHECKSUM_AT)
-  bytes.set(hexToBytes(prevTag), PREV_TAG_AT)
-  bytes.set(hash.tag, TAG_AT)
-  bytes.set(body, HEADER_BYTES)
-  return { bytes, tag: bytesToHex(hash.tag) }
+  writer.reset()
+  // The header is filled in when the hash is known. What is hashed stands in the order of `hashOf` right before the body.
+  writer.skip(HASHED_AT)
+  writer.hex(prevTag)
+  writer.byte(FORMAT)
+  writeBody(writer, record, at)
+  const hash = sha256Hex(writer.view(HASHED_AT))
+  const { length } = writer
+  const tag = hash.slice(0, TAG_BYTES * 2)
+  writer.rewind()
+  writer.byte(FORMAT)
+  writer.uint32(length - HEADER_BYTES)
+  writer.hex(hash.slice(TAG_BYTES * 2, (TAG_BYTES + CHECKSUM_BYTES) * 2))
+  writer.hex(prevTag)
+  writer.hex(tag)
+  return { bytes: writer.copy(length), tag }
 }
+
+/** The tag before and the format, right before the body. */
+const HASHED_AT = HEADER_BYTES - TAG_BYTES - 1
+/** Of every record in turn. */
+const writer = new ByteWriter()
 
 /** @throws SyncError STORE_CORRUPT, or FORMAT_TOO_NEW for a record of a later Rejoin. */
 export function decodeRecord(bytes: Uint8Array, where: string): DecodedRecord {
@@ -163,53 +166,51 @@ export function corrupt(where: string, why: string, cause?: unknown): SyncError 
   )
 }
 
-function encodeBody(record: LogRecord, at: number): Uint8Array {
-  const out = createEncoder()
-  writeVarUint(out, at)
-  writeVarUint(out, record.epoch)
-  writeVarString(out, record.domain)
+function writeBody(out: ByteWriter, record: LogRecord, at: number): void {
+  out.uint(at)
+  out.uint(record.epoch)
+  out.text(record.domain)
   switch (record.kind) {
     case 'commits':
-      writeUint8(out, KIND_COMMITS)
-      writeVarUint(out, record.commits.length)
+      out.byte(KIND_COMMITS)
+      out.uint(record.commits.length)
       for (const commit of record.commits) {
-        writeVarString(out, commit.id.replica)
-        writeVarUint(out, commit.id.counter)
-        writeVarUint(out, commit.prev)
-        writeVarString(out, commit.hlc)
-        writeVarUint(out, commit.domainVersion)
-        writeVarString(out, commit.principal)
-        writeVarString(out, commit.opsJson)
-        writeVarUint8Array(out, commit.update)
+        out.text(commit.id.replica)
+        out.uint(commit.id.counter)
+        out.uint(commit.prev)
+        out.text(commit.hlc)
+        out.uint(commit.domainVersion)
+        out.text(commit.principal)
+        out.text(commit.opsJson)
+        out.bytes(commit.update)
       }
       break
     case 'rebuild':
-      writeUint8(out, KIND_REBUILD)
-      writeVarUint(out, record.from)
-      writeVarString(out, record.digest)
+      out.byte(KIND_REBUILD)
+      out.uint(record.from)
+      out.text(record.digest)
       break
     case 'heal':
-      writeUint8(out, KIND_HEAL)
-      encodeHeal(out, record)
+      out.byte(KIND_HEAL)
+      writeHeal(out, record)
       break
     default:
       unreachable(record)
   }
-  return toUint8Array(out)
 }
 
-function encodeHeal(out: Encoder, { lost, healed }: HealRecord): void {
-  writeUint8(out, (lost === null ? 0 : HAS_LOST) | (healed === null ? 0 : HAS_HEALED))
+function writeHeal(out: ByteWriter, { lost, healed }: HealRecord): void {
+  out.byte((lost === null ? 0 : HAS_LOST) | (healed === null ? 0 : HAS_HEALED))
   if (lost !== null) {
-    writeVarUint(out, lost.after)
-    writeVarUint(out, lost.before)
+    out.uint(lost.after)
+    out.uint(lost.before)
   }
   if (healed === null) return
-  writeVarString(out, healed.id.replica)
-  writeVarUint(out, healed.id.counter)
-  writeVarUint(out, healed.domainVersion)
-  writeVarString(out, healed.principal)
-  writeVarUint8Array(out, healed.update)
+  out.text(healed.id.replica)
+  out.uint(healed.id.counter)
+  out.uint(healed.domainVersion)
+  out.text(healed.principal)
+  out.bytes(healed.update)
 }
 
 function decodeBody(

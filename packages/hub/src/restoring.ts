@@ -17,6 +17,7 @@ import { lostAfter } from './healing.ts'
 import { Marks } from './marks.ts'
 import { openLog } from './opening.ts'
 import { decodeRecord, encodeRecord, type HealRecord } from './record.ts'
+import { decodeMarks } from './stored-marks.ts'
 import { retrying } from './waiting.ts'
 
 export type MarkedNamespace =
@@ -50,6 +51,12 @@ export async function markRestored(
 /** Of which epoch and domain a record is, as it says itself. @throws SyncError STORE_CORRUPT, FORMAT_TOO_NEW */
 export function recordPlace(body: Uint8Array, where: string): Pick<HealRecord, 'epoch' | 'domain'> {
   const { epoch, domain } = decodeRecord(body, where).record
+  return { epoch, domain }
+}
+
+/** The same of a checkpoint's marks, whatever became of its snapshot. @throws SyncError STORE_CORRUPT, FORMAT_TOO_NEW */
+export function marksPlace(bytes: Uint8Array, where: string): Pick<HealRecord, 'epoch' | 'domain'> {
+  const { epoch, domain } = decodeMarks(bytes, where).marks
   return { epoch, domain }
 }
 

@@ -129,17 +129,15 @@ export class RoomReader implements CatchUpSource {
    * @throws SyncError STORE_UNAVAILABLE where it does not say.
    */
   async #lookUntil(known: () => boolean): Promise<boolean> {
-    const { store, clock } = this.#parts
     for (let attempt = 1; !known(); attempt++) {
-      await this.#room.look()
-      await this.#room.opened()
+      const round = await this.#room.rounds.look()
       if (known()) return true
       // A look leaves a store that is away for later; here it must have answered before anybody is refused.
-      const range = (await retrying(clock, () => store.heads([this.namespace]))).get(this.namespace)
+      const storeHead = await round.storeHead()
       const isLast = attempt === limits.storeAttemptsMax
-      if (isLast && (range?.head ?? 0) > (this.head?.seq ?? 0)) throw this.#behind(range?.head ?? 0)
+      if (isLast && storeHead > (this.head?.seq ?? 0)) throw this.#behind(storeHead)
       if (isLast) return false
-      await clock.sleep(storeRetryMs(attempt))
+      await this.#parts.clock.sleep(storeRetryMs(attempt))
     }
     return true
   }

@@ -19,15 +19,18 @@ import {
 } from '@rejoin/core'
 import { type Candidate } from './admission.ts'
 import { internal } from './answers.ts'
+import { DocumentBound } from './document-bound.ts'
 import { type HeavyWork } from './heavy-work.ts'
-import { Intake, type OwnCommits } from './intake.ts'
+import { Intake } from './intake.ts'
 import { KnownLog } from './known-log.ts'
 import { LogGap, walkLog, type LogEntry } from './log.ts'
+import { LookRounds } from './look-rounds.ts'
 import { type HubLog } from './log-event.ts'
 import { type Marks } from './marks.ts'
 import { type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
-import { openLog } from './opening.ts'
+import { openLog, type OpenedLog } from './opening.ts'
+import { type OwnCommits } from './own-commits.ts'
 import { type PlainCandidate } from './plain-admission.ts'
 import { Presence } from './presence.ts'
 import { encodeRecord, type CommitsRecord } from './record.ts'
@@ -44,8 +47,14 @@ export interface RoomParts {
   readonly signals: HubSignals
   readonly counts: HubCounts
   readonly log: HubLog
+  /** @throws SyncError STORE_CORRUPT where the namespace's checkpoint is known to be no document. */
+  checkReadable(namespace: Namespace, opened: OpenedLog): void
   /** The log has grown: a checkpoint may be due. */
   grown(room: Room): void
+  /** How large a document may become. */
+  readonly documentBytesMax: number
+  /** Something was refused since the document is that large: folding its log may make room. */
+  full(room: Room): void
   /** A catch-up has read what it needed: what it kept may be trimmed. */
   released(room: Room): void
   /** Nobody is here and nothing is under way. */
@@ -58,6 +67,8 @@ export class Room {
   readonly deletions: RoomDeletions
   /** Not known until it was opened: then nothing is admitted. */
   readonly log: KnownLog
+  /** Looks that are shared by all who wait for what others may have appended. */
+  readonly rounds: LookRounds
   readonly #parts: RoomParts
   readonly #intake: Intake
   readonly #members = new Set<Member>()
@@ -73,7 +84,9 @@ export class Room {
     this.presence = new Presence(this.#members, parts)
     this.deletions = new RoomDeletions(parts.updates)
     this.log = new KnownLog(() => parts.released(this))
-    this.#intake = new Intake(parts)
+    this.rounds = new LookRounds(this, parts)
+    const bound = new DocumentBound(namespace, this.log, parts.documentBytesMax, () => parts.full(this))
+    this.#intake = new Intake(parts, (waitingBytes) => this.log.clientsMax(waitingBytes), bound)
   }
 
   get head(): Cursor | null {
@@ -185,6 +198,7 @@ export class Room {
     const { store, updates, heavy, clock } = this.#parts
     try {
       const opened = await retrying(clock, () => openLog(store, updates, this.namespace, heavy))
+      this.#parts.checkReadable(this.namespace, opened)
       this.log.opened(opened)
       this.#intake.start(opened.marks)
     } catch (error) {
@@ -220,7 +234,8 @@ export class Room {
   async #append(): Promise<void> {
     const { store, clock, counts, signals } = this.#parts
     const record = this.#intake.batch()
-    const prev = { seq: this.head?.seq ?? 0, tag: this.head?.tag ?? ZERO_TAG }
+    const head = this.head
+    const prev = { seq: head?.seq ?? 0, tag: head?.tag ?? ZERO_TAG }
     const at = clock.now()
     const { bytes, tag } = encodeRecord(prev.tag, record, at)
     let seq: Seq

@@ -5,46 +5,43 @@
  */
 import {
   assert,
-  commitName,
   limits,
-  signInEnd,
   SyncError,
   unreachable,
   type Ack,
   type AnyDomain,
   type CrdtUpdates,
-  type Cursor,
   type DownMessage,
   type Hello,
   type HubChannel,
   type Namespace,
   type Push,
   type Refused,
-  type TailCommit,
 } from '@rejoin/core'
-import { type Candidate } from './admission.ts'
-import { closingOf, internal, isAboutChannel, refusalOf } from './answers.ts'
+import { checkOwner, type Candidate } from './admission.ts'
+import { internal } from './answers.ts'
 import { Backlog } from './backlog.ts'
-import { checkDomain, checkHello, mayNotRead, receiveHello, standingOf, warnOfNewer } from './greeting.ts'
+import { checkDomain, checkHello, receiveHello, standingOf, warnOfNewer } from './greeting.ts'
 import { catchUp, type CatchUpOutlet } from './catch-up.ts'
 import { healFrom } from './heal-talk.ts'
 import { type Healer } from './healer.ts'
-import { type HubLog } from './log-event.ts'
-import { type Landing, type Member } from './member.ts'
-import { type HubCounts } from './metrics.ts'
+import { withoutUpdates, type Landing, type Member } from './member.ts'
+import { Outgoing } from './outgoing.ts'
+import { type PackedSnapshots } from './packed-snapshots.ts'
 import { type Principal } from './principal.ts'
+import { readingEnd } from './reading-right.ts'
 import { type Room } from './room.ts'
 import { RoomReader, type RoomReaderParts } from './room-reader.ts'
+import { SaidHeld } from './said-held.ts'
+import { SessionEnding, type SessionEndingParts } from './session-ending.ts'
 import { UnansweredCommits } from './unanswered-commits.ts'
-import { VersionNews } from './version-news.ts'
 import { Turns } from './waiting.ts'
 
-export interface SessionParts extends RoomReaderParts {
-  readonly counts: HubCounts
-  readonly log: HubLog
+export interface SessionParts extends RoomReaderParts, SessionEndingParts {
   readonly domains: ReadonlyMap<string, AnyDomain>
   readonly updates: CrdtUpdates
   readonly healer: Healer
+  readonly packed: PackedSnapshots
   readonly room: (namespace: Namespace) => Room
 }
 
@@ -52,21 +49,18 @@ interface Joined {
   readonly room: Room
   readonly hello: Hello
   readonly domain: AnyDomain
-  readonly versions: VersionNews
+  readonly held: SaidHeld
 }
-
-/** 'catchingUp' also while behind: nothing live is sent, the log will give it. */
-type Stage = 'catchingUp' | 'live' | 'ended'
 
 export class Session implements Member {
   readonly #channel: HubChannel
   readonly #principal: Principal
   readonly #parts: SessionParts
+  readonly #ending: SessionEnding
+  readonly #outgoing: Outgoing
   #joined: Joined | null = null
-  #stage: Stage = 'catchingUp'
-  /** How far the replica is, once it has received what was sent. */
-  #sent: Cursor | null = null
-  #isWarned = false
+  /** False also while behind: nothing live is sent, the log will give it. */
+  #isLive = false
   readonly #unanswered: UnansweredCommits
   readonly #backlog: Backlog
   /** Woken when a commit is answered or the stage changes. */
@@ -77,12 +71,13 @@ export class Session implements Member {
     this.#principal = principal
     this.#parts = parts
     this.#unanswered = new UnansweredCommits(channel)
-    this.#backlog = new Backlog(channel, parts.clock, () => this.#isEnded)
+    this.#ending = new SessionEnding(channel, parts, () => this.#turns.wake())
+    this.#outgoing = new Outgoing(channel, principal, parts, this.#ending)
+    this.#backlog = new Backlog(channel, parts.clock, () => this.#ending.isOver)
   }
 
   /** Runs until the channel is closed; never throws. */
   async run(): Promise<void> {
-    void this.#channel.closed.then(() => this.#end())
     const { clock } = this.#parts
     try {
       const hello = await receiveHello(this.#channel, clock)
@@ -92,13 +87,14 @@ export class Session implements Member {
       const why = await this.#serve(joined)
       // What it pushed is answered; and unless it does not care any more, what it lacks is sent.
       await this.#turns.until(
-        () => this.#isEnded || (this.#unanswered.isNone && (why === 'left' || this.#stage === 'live')),
+        () => this.#ending.isOver || (this.#unanswered.isNone && (why === 'left' || this.#isLive)),
       )
       this.#channel.close()
     } catch (error) {
       this.dismiss(internal(error, 'the session failed'))
     } finally {
-      this.#end()
+      this.#ending.over()
+      this.#outgoing.ended()
       this.#joined?.room.leave(this)
     }
   }
@@ -111,81 +107,62 @@ export class Session implements Member {
 
   deliver({ prev, cursor, commits, own }: Landing): void {
     // Whoever is not live will find it in the log.
-    if (this.#stage !== 'live') return
-    if (prev !== (this.#sent?.seq ?? 0) || this.#backlog.isTooLarge) return this.#fallBehind()
-    const names = own.get(this)
-    const withoutOwn = (commit: TailCommit): TailCommit =>
-      names?.has(commitName(commit)) === true ? { ...commit, update: null } : commit
-    this.#send({ type: 'Tail', cursor, commits: commits.map(withoutOwn) }, cursor)
+    if (!this.#hearsAll) return
+    if (prev !== (this.#outgoing.sent?.seq ?? 0) || this.#backlog.isTooLarge) return this.#fallBehind()
+    this.#outgoing.send({ type: 'Tail', cursor, commits: withoutUpdates(commits, own.get(this)) }, cursor)
   }
 
   deliverAwareness(update: Uint8Array): void {
-    // Presence is the first thing that a slow peer goes without.
-    if (this.#stage !== 'live' || this.#channel.backlogBytes > limits.frameBytesMax) return
-    if (!this.#mayRead()) return
-    this.#channel.send({ type: 'Awareness', update })
+    if (this.#hearsAll) this.#outgoing.sendAwareness(update)
   }
 
   look(): void {
     const head = this.#joined?.room.head ?? null
-    if (this.#stage === 'live' && (head?.seq !== this.#sent?.seq || head?.tag !== this.#sent?.tag))
-      this.#fallBehind()
+    const { sent } = this.#outgoing
+    if (this.#hearsAll && (head?.seq !== sent?.seq || head?.tag !== sent?.tag)) this.#fallBehind()
   }
 
   dismiss(error: SyncError): void {
-    if (this.#stage === 'ended') return
-    const { log, counts, clock } = this.#parts
-    log({
-      level: 'info',
-      namespace: this.#joined?.room.namespace ?? null,
-      message: `session closed: ${error.message}`,
-      error,
-    })
-    if (!isAboutChannel(error.code)) {
-      counts.refused(error.code)
-      this.#channel.send(refusalOf(error, null))
-    }
-    this.#channel.send(closingOf(error, clock))
-    this.#end()
-    this.#channel.close({ code: error.code, message: error.message })
+    this.#ending.dismiss(error, this.#joined?.room ?? null)
   }
 
-  /** The hub is closing: says so; what is under way may still be answered until the channel is closed. */
+  /** The hub is closing. */
   warn(error: SyncError): void {
-    if (this.#isEnded) return
-    this.#isWarned = true
-    this.#channel.send(closingOf(error, this.#parts.clock))
+    this.#ending.warn(error)
   }
 
   close(error: SyncError): void {
-    this.#end()
-    this.#channel.close({ code: error.code, message: error.message })
+    this.#ending.close(error)
   }
 
   /** Null where the replica gets no further on this channel. */
   async #enter(hello: Hello): Promise<Joined | null> {
-    const ended = signInEnd(this.#principal, this.#parts.clock.now())
+    const ended = readingEnd(this.#principal, null, this.#parts.clock)
     if (ended !== null) throw ended
     const domain = checkHello(hello, this.#principal, this.#parts.domains)
+    const held = new SaidHeld(this.#parts.updates, hello)
     const room = this.#parts.room(hello.namespace)
     room.join(this)
-    this.#joined = { room, hello, domain, versions: new VersionNews(this.#channel, hello) }
+    this.#joined = { room, hello, domain, held }
     await room.opened()
     checkDomain(room, domain)
+    checkOwner({ ...hello, principal: this.#principal }, room.marks)
     warnOfNewer(room, domain, this.#parts.log)
-    this.#sent = hello.cursor
+    this.#outgoing.begin(room, hello)
     return (await this.#catchUp(this.#joined, 'greeting')) === 'arrived' ? this.#joined : null
   }
 
   /** Takes messages until the replica says nothing more. */
   async #serve({ room, hello, domain }: Joined): Promise<'ended' | 'left'> {
     for (;;) {
-      await this.#turns.until(() => this.#isEnded || this.#unanswered.bytes <= limits.pushUnansweredBytesMax)
+      const isHeard = (): boolean =>
+        this.#ending.isOver || this.#unanswered.bytes <= limits.pushUnansweredBytesMax
+      if (!isHeard()) await this.#turns.until(isHeard)
       // Whatever it says is answered: a peer that does not read the answers is not heard any further.
       if (this.#backlog.isTooLarge) await this.#backlog.below(limits.backlogBytesMax)
       const message = await this.#channel.receive()
       // Not answered, so it is pushed again wherever the replica goes next.
-      if (this.#isWarned || !this.#mayRead()) return 'left'
+      if (this.#ending.isWarned || !this.#outgoing.mayRead()) return 'left'
       switch (message?.type) {
         case undefined:
           return 'ended'
@@ -224,12 +201,22 @@ export class Session implements Member {
     this.#unanswered.came(commits.length)
     room.push(
       this,
-      commits.map((commit) => ({ ...whose, epoch, commit })),
+      // Field by field: a spread takes longer than the rest of this.
+      commits.map((commit) => ({
+        namespace: whose.namespace,
+        principal: whose.principal,
+        domain: whose.domain,
+        replica: whose.replica,
+        replicaVersion: whose.replicaVersion,
+        epoch,
+        commit,
+      })),
     )
   }
 
   #outlet(joined: Joined, why: 'greeting' | 'behind'): CatchUpOutlet {
-    const { room, hello, versions } = joined
+    const { room, hello } = joined
+    const outgoing = this.#outgoing
     return {
       durability: this.#parts.store.durability,
       offers: {
@@ -239,33 +226,40 @@ export class Session implements Member {
         writes: this.#principal.canWrite(room.namespace),
       },
       heal: (plan) => {
-        const send = (message: DownMessage): void => this.#send(message, this.#sent)
+        const send = (message: DownMessage): void => outgoing.send(message, outgoing.sent)
         const [channel, principal] = [this.#channel, this.#principal]
         return healFrom({ ...joined, channel, principal, send, isNew: why === 'greeting' }, this.#parts, plan)
       },
       outlived: room.marks?.outlived(hello.replica) === true,
+      has: (update) => joined.held.has(update),
+      pack: (found) =>
+        hello.capabilities.includes('zlib')
+          ? this.#parts.packed.of(room.namespace, found)
+          : Promise.resolve(null),
       ready: () => this.#backlog.below(limits.tailBytesMax),
-      send: (message, at) => this.#send(message, at),
-      holds: (domainVersion) => versions.tell(domainVersion),
+      send: (message, at) => outgoing.send(message, at),
+      holds: (domainVersion) => outgoing.holds(domainVersion),
       arrive: (at, told) => {
-        if (this.#stage === 'ended') return
+        if (this.#ending.isOver) return
         const mark = room.marks?.markOf(hello.replica)
         const acked = { ackedCounter: mark?.counter ?? 0, ackedHlc: mark?.hlc ?? null }
-        if (told) this.#send({ type: 'CaughtUp', cursor: at, ...acked }, at)
-        this.#stage = 'live'
+        if (told) outgoing.send({ type: 'CaughtUp', cursor: at, ...acked }, at)
+        outgoing.arrived()
+        this.#isLive = true
         for (const update of room.presence.othersThan(this)) this.deliverAwareness(update)
         this.#turns.wake()
       },
     }
   }
 
-  get #isEnded(): boolean {
-    return this.#stage === 'ended'
+  get #hearsAll(): boolean {
+    return this.#isLive && !this.#ending.isOver
   }
 
   /** Back to catch-up, from what it was last sent. */
   #fallBehind(): void {
-    this.#stage = 'catchingUp'
+    this.#isLive = false
+    this.#outgoing.fellBehind()
     this.#rejoin().catch((error: unknown) => this.dismiss(internal(error, 'the session could not catch up')))
   }
 
@@ -277,40 +271,11 @@ export class Session implements Member {
 
   async #catchUp(joined: Joined, why: 'greeting' | 'behind'): Promise<'arrived' | 'left'> {
     const reader = new RoomReader(joined.room, this.#parts)
-    const standing = standingOf(joined.hello, this.#sent, why)
+    const standing = standingOf(joined.hello, this.#outgoing.sent, why)
     try {
       return await catchUp(reader, this.#outlet(joined, why), standing, why)
     } finally {
       reader.end()
     }
-  }
-
-  /** Asked with every message in and out: a sign-in ends while its sessions live, and then they get nothing more. */
-  #mayRead(): boolean {
-    const why = signInEnd(this.#principal, this.#parts.clock.now()) ?? this.#notAllowed()
-    if (why !== null) this.dismiss(why)
-    return why === null
-  }
-
-  #notAllowed(): SyncError | null {
-    if (this.#joined === null || this.#principal.canRead(this.#joined.room.namespace)) return null
-    return mayNotRead(this.#principal, this.#joined.room.namespace)
-  }
-
-  #send(message: DownMessage, at: Cursor | null): void {
-    if (!this.#mayRead()) return
-    if (message.type === 'Tail') this.#parts.counts.tails++
-    if (message.type === 'Snapshot') this.#parts.counts.snapshots++
-    // What is sent is part of what the room knows; only the answer to `Hello` comes before everything.
-    const tellVersion = (): void => this.#joined?.versions.tell(this.#joined.room.marks?.domainVersion ?? 1)
-    if (message.type !== 'Welcome') tellVersion()
-    this.#channel.send(message)
-    if (message.type === 'Welcome') tellVersion()
-    this.#sent = at
-  }
-
-  #end(): void {
-    this.#stage = 'ended'
-    this.#turns.wake()
   }
 }

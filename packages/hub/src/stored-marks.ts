@@ -31,8 +31,11 @@ export interface StoredMarks {
   readonly digest: string | null
 }
 
-/** Format 1, of release 0.1, kept no version of the domain; format 2 neither a digest nor what was lost. */
-const FORMAT = 3
+/**
+ * Format 1, of release 0.1, kept no version of the domain; format 2 neither a digest nor what was lost; format 3 not whom a
+ * replica's id belongs to: then it is bound by what is pushed next.
+ */
+const FORMAT = 4
 const HASH_BYTES = 16
 
 /**
@@ -64,11 +67,17 @@ export function encodeMarks(
   }
   const sorted = [...replicas].sort(([a], [b]) => (a < b ? -1 : 1))
   const places = new Map(sorted.map(([replica], place) => [replica, place + 1]))
+  const owners = [...new Set(sorted.flatMap(([, { owner }]) => (owner === null ? [] : [owner])))].sort()
+  const ownerPlaces = new Map(owners.map((owner, place) => [owner, place + 1]))
+  writeVarUint(out, owners.length)
+  for (const owner of owners) writeVarString(out, owner)
   writeVarUint(out, sorted.length)
-  for (const [replica, { counter, hlc }] of sorted) {
+  for (const [replica, { counter, hlc, owner }] of sorted) {
     writeVarString(out, replica)
     writeVarUint(out, counter)
     writeVarString(out, hlc ?? '')
+    // 0 stands for none.
+    writeVarUint(out, owner === null ? 0 : (ownerPlaces.get(owner) ?? 0))
   }
   writeVarUint(out, clients.size)
   for (const [client, { clock, owner }] of [...clients].sort(([a], [b]) => a - b)) {
@@ -123,6 +132,8 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   for (let left = format < 3 ? 0 : readVarUint(from); left > 0; left--) {
     lost.push({ after: readVarUint(from), before: readVarUint(from) })
   }
+  const owners: string[] = []
+  for (let left = format < 4 ? 0 : readVarUint(from); left > 0; left--) owners.push(readVarString(from))
   const replicas: [ReplicaId, ReplicaMark][] = []
   for (let left = readVarUint(from); left > 0; left--) {
     const replica = replicaIdSchema.parse(readVarString(from))
@@ -130,7 +141,8 @@ function readMarks(from: Decoder, where: string): StoredMarks {
     const stamp = readVarString(from)
     const hlc = stamp === '' ? null : stamp
     if (hlc !== null && !isHlc(hlc)) throw corrupt(where, 'has marks of a commit without an HLC stamp')
-    replicas.push([replica, { counter, hlc }])
+    const owner = format < 4 ? null : (owners[readVarUint(from) - 1] ?? null)
+    replicas.push([replica, { counter, hlc, owner }])
   }
   const clients = new Map<ClientId, ClientMark>()
   for (let left = readVarUint(from); left > 0; left--) {

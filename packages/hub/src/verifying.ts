@@ -10,6 +10,7 @@ import {
   type Counter,
   type CrdtUpdates,
   type Epoch,
+  type ErrorCode,
   type HubStore,
   type Namespace,
   type ReplicaId,
@@ -26,6 +27,10 @@ export interface Fault {
   /** The record, or for the checkpoint its seq; null for the namespace as a whole. */
   readonly seq: Seq | null
   readonly message: string
+  /** In what it lies, as far as that can be told. */
+  readonly part: 'checkpoint' | 'log'
+  /** As it would be thrown: STORE_CORRUPT, or FORMAT_TOO_NEW of what a newer Rejoin wrote. */
+  readonly code: ErrorCode
 }
 
 export interface VerifyReport {
@@ -65,7 +70,7 @@ async function verifyOnce(
   namespace: Namespace,
 ): Promise<VerifyReport | 'trimmed'> {
   const walk = new Walk(namespace)
-  const heads = await walk.guard(null, () => store.heads([namespace]))
+  const heads = await walk.guard('log', () => store.heads([namespace]))
   const range = heads === null ? { floor: 0, head: 0 } : heads.get(namespace)
   if (range === undefined) throw new SyncError('NAMESPACE_UNKNOWN', `${namespace} does not exist on this hub`)
   if (heads !== null) await walk.checkpoint(store, updates)
@@ -87,7 +92,7 @@ async function verifyOnce(
   // It may have grown meanwhile.
   if (at < range.head) walk.fault(at, `the log ends at ${at}, its head is ${range.head}`)
   const digest =
-    walk.faults.length > 0 ? null : await walk.guard(null, async () => updates.digest(walk.parts))
+    walk.faults.length > 0 ? null : await walk.guard('log', async () => updates.digest(walk.parts))
   return {
     namespace,
     records: walk.records,
@@ -130,7 +135,7 @@ class Walk {
   }
 
   async checkpoint(store: HubStore, updates: CrdtUpdates): Promise<void> {
-    const covered = await this.guard(null, async () => {
+    const covered = await this.guard('checkpoint', async () => {
       const checkpoint = await readCheckpoint(store, this.#namespace)
       if (checkpoint === null) return 'nothing'
       const { marks } = checkpoint.stored
@@ -139,10 +144,10 @@ class Walk {
       const snapshot = checkSnapshot(await checkpoint.snapshot(), checkpoint.stored, checkpoint.where)
       this.parts.push(snapshot)
       if (!holdsClocks(updates.clocks(snapshot), marks))
-        this.fault(checkpoint.seq, 'the checkpoint does not hold the items that its marks name')
+        this.fault(checkpoint.seq, 'the checkpoint does not hold the items that its marks name', 'checkpoint')
       const { digest } = checkpoint.stored
       if (digest !== null && digest !== updates.digest([snapshot]))
-        this.fault(checkpoint.seq, 'the content of the checkpoint is not the one of its digest')
+        this.fault(checkpoint.seq, 'the content of the checkpoint is not the one of its digest', 'checkpoint')
       return 'read'
     })
     // Without its marks nobody knows which commits came before the log.
@@ -155,7 +160,8 @@ class Walk {
       return await read()
     } catch (error) {
       if (!(error instanceof SyncError) || !isDamage(error)) throw error
-      if (error.path === null || error.path !== this.#lastKey) this.fault(null, error.message)
+      if (error.path === null || error.path !== this.#lastKey)
+        this.fault(null, error.message, 'log', error.code)
       this.#lastKey = error.path
       this.#isBehindDamage = true
       this.#tag = null
@@ -175,29 +181,36 @@ class Walk {
         this.fault(seq, 'it continues another history than the one before it')
       this.#tag = tag
       if (seq === this.covered?.seq && tag !== this.covered.marks.head.tag)
-        this.fault(seq, 'the checkpoint is of another history')
+        this.fault(seq, 'the checkpoint is of another history', 'checkpoint')
+      if (prev === this.covered?.seq && prevTag !== this.covered.marks.head.tag)
+        this.fault(seq, 'it continues another history than the checkpoint before it')
       if (record.kind === 'commits') for (const commit of record.commits) this.#commit(commit, seq)
       if (record.kind === 'heal') this.#heal(record, seq, prev)
       this.#epoch = record.epoch
     } catch (error) {
       this.#tag = null
       this.#isBehindDamage = true
-      this.fault(seq, messageOf(error))
+      this.fault(seq, messageOf(error), 'log', codeOf(error))
     }
     return seq
   }
 
-  fault(seq: Seq | null, message: string): void {
-    this.faults.push({ seq, message })
+  fault(
+    seq: Seq | null,
+    message: string,
+    part: Fault['part'] = 'log',
+    code: ErrorCode = 'STORE_CORRUPT',
+  ): void {
+    this.faults.push({ seq, message, part, code })
   }
 
   /** Turns damage into a fault; a store that cannot be asked is an error. */
-  async guard<T>(seq: Seq | null, work: () => Promise<T>): Promise<T | null> {
+  async guard<T>(part: Fault['part'], work: () => Promise<T>): Promise<T | null> {
     try {
       return await work()
     } catch (error) {
       if (error instanceof SyncError && !isDamage(error)) throw error
-      this.fault(seq, messageOf(error))
+      this.fault(null, messageOf(error), part, codeOf(error))
       return null
     }
   }
@@ -208,7 +221,7 @@ class Walk {
     this.names.add(name)
     const mark = this.#counters.get(id.replica) ?? 0
     if (this.covered !== null && seq <= this.covered.seq) {
-      if (id.counter > mark) this.fault(seq, `the checkpoint does not know commit ${name}`)
+      if (id.counter > mark) this.fault(seq, `the checkpoint does not know commit ${name}`, 'checkpoint')
       return
     }
     if (prev !== mark && !this.#isBehindDamage)
@@ -228,7 +241,8 @@ class Walk {
     const { replica, counter } = healed.id
     const mark = this.#counters.get(replica) ?? 0
     if (this.covered !== null && seq <= this.covered.seq) {
-      if (counter > mark) this.fault(seq, `the checkpoint does not know commit ${commitName(healed.id)}`)
+      if (counter > mark)
+        this.fault(seq, `the checkpoint does not know commit ${commitName(healed.id)}`, 'checkpoint')
       return
     }
     const before = this.#epoch ?? this.covered?.marks.epoch ?? record.epoch
@@ -248,6 +262,11 @@ function holdsClocks(clocks: ClientClocks, marks: Marks): boolean {
 /** Everything else is a store that cannot be asked now. */
 function isDamage({ code }: SyncError): boolean {
   return code !== 'STORE_UNAVAILABLE' && code !== 'STORE_CLOSED'
+}
+
+/** What is no error of ours is one of bytes that were read as something else. */
+function codeOf(error: unknown): ErrorCode {
+  return error instanceof SyncError ? error.code : 'STORE_CORRUPT'
 }
 
 function messageOf(error: unknown): string {

@@ -40,6 +40,7 @@ export class Turns {
   }
 
   wake(): void {
+    if (this.#waiting.length === 0) return
     const waiting = this.#waiting
     this.#waiting = []
     for (const resolve of waiting) resolve()

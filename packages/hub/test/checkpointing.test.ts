@@ -7,6 +7,7 @@ import { expect, test } from 'vitest'
 import {
   limits,
   SyncError,
+  ZERO_TAG,
   type CrdtUpdates,
   type HubStore,
   type LogRange,
@@ -20,6 +21,9 @@ import { MapHubStore, VirtualClock } from '@rejoin/testkit'
 import { inlineWork, verifyNamespace, type HeavyWork, type HubLogEvent } from '../src/index.ts'
 import { CheckpointTroubles } from '../src/checkpoint-troubles.ts'
 import { readCheckpoint } from '../src/document.ts'
+import { openLog } from '../src/opening.ts'
+import { encodeRecord } from '../src/record.ts'
+import { encodeMarks } from '../src/stored-marks.ts'
 import { Author, Line, NAMESPACE, openWorld, pass, settle, textsOf, type World } from './world.ts'
 
 const { updates } = yjsCrdt
@@ -145,6 +149,51 @@ test('[13] nor is one that tells of another content than the log makes', async (
   await fill(world)
   await expect(world.hub.checkpoint(NAMESPACE)).rejects.toMatchObject({ code: 'HUB_INTERNAL' })
   expect(await store.checkpoint(NAMESPACE)).toBeNull()
+})
+
+test('[13] a stored checkpoint that is whole and no document closes its namespace, and others go on', async () => {
+  const store = new MapHubStore()
+  const events: HubLogEvent[] = []
+  const world = openWorld({ store, log: (event) => void events.push(event) })
+  const { ada, line, push } = await fill(world)
+  const bea = new Author(world.clock)
+  const other = new Line(world).hello(bea, null, { namespace: 'other' })
+  await settle()
+  // As something would leave it that wrote other bytes than it had read.
+  const { marks } = await openLog(store, updates, NAMESPACE)
+  if (marks === null) throw new Error('it has a log')
+  const snapshot = Uint8Array.of(1, 2, 3, 4)
+  const stored = { seq: marks.head.seq, marks: encodeMarks(marks, snapshot, 'd'.repeat(64)), snapshot }
+  expect(await store.installCheckpoint(NAMESPACE, stored)).toBe('installed')
+  await push(ada.note('e'))
+  const logged = await rangeOf(store)
+  expect((await verifyNamespace(store, updates, NAMESPACE)).faults).not.toEqual([])
+
+  await expect(world.hub.checkpoint(NAMESPACE)).rejects.toMatchObject({
+    code: 'STORE_CORRUPT',
+    message: expect.stringContaining('checkpoint 4 has a snapshot that does not read') as string,
+  })
+  await settle()
+  expect(line.story).toMatch(/Refused:room:STORE_CORRUPT Closing:STORE_CORRUPT$/)
+  expect(events.filter(({ level }) => level === 'error')).not.toEqual([])
+  const again = new Line(world).hello(ada).push(1, ada.note('f'))
+  await settle()
+  expect(again.story).toBe('Refused:room:STORE_CORRUPT Closing:STORE_CORRUPT')
+  await pass(world.clock, 60_000)
+  // Neither written to nor folded nor trimmed.
+  expect(await rangeOf(store)).toEqual(logged)
+  expect((await store.checkpoint(NAMESPACE))?.seq).toBe(4)
+  other.push(null, bea.note('a'))
+  await settle()
+  expect(other.of('Ack')).toHaveLength(1)
+
+  // Where the namespace was removed and made anew, that one is served.
+  await store.remove(NAMESPACE)
+  const record = { kind: 'commits', epoch: 1, domain: 'notes', commits: [] } as const
+  await store.append(NAMESPACE, 0, encodeRecord(ZERO_TAG, record, 1).bytes)
+  const anew = new Line(world).hello(new Author(world.clock))
+  await settle()
+  expect(anew.of('CaughtUp')).toHaveLength(1)
 })
 
 test('a checkpoint keeps the digest of its content beside its marks', async () => {

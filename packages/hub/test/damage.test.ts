@@ -116,13 +116,19 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
             { clock, owner: owner === null ? null : (counterList[owner % counterList.length]?.[0] ?? null) },
           ] as const
         })
+        const owners = [null, 'user:ada', 'key:bob']
         const marks = new Marks({
           epoch: 7,
           domain: 'notes',
           domainVersion,
           began: 4,
           head: { seq: 9, tag },
-          replicas: new Map(counterList.map(([replica, counter]) => [replica, { counter, hlc }])),
+          replicas: new Map(
+            counterList.map(([replica, counter], i) => [
+              replica,
+              { counter, hlc, owner: owners[i % 3] ?? null },
+            ]),
+          ),
           clients: new Map(owned),
           lost: [
             { after: 2, before: 5 },
@@ -161,20 +167,29 @@ const markBytes = {
     '61626162616261626162616261626162616261626162616261626162616261626162616261626162616261626162616261626162616261' +
     '62010509021641414141414141414141414141414141414141414141050e30303030303030303030303030301642424242424242424242' +
     '42424242424242424242424182010e3030303030303030303030303030020201008827090132bb7b73e7adf23e2a49414e06828de8',
+  4:
+    '0407056e6f7465730301ac02103031323334353637383961626364656603039058c6f2c0cb492c533b0a4d14ef77406162616261626162' +
+    '61626162616261626162616261626162616261626162616261626162616261626162616261626162616261626162616261626162616261' +
+    '620105090108757365723a616461021641414141414141414141414141414141414141414141050e303030303030303030303030303000' +
+    '164242424242424242424242424242424242424242424182010e30303030303030303030303030300102020100882709010b8980be936a' +
+    '637c0dd4155bcdf52127',
 }
 
-test('[13] marks of every format read: of 1 as version 1 of the domain, of 1 and 2 without a digest and losses', () => {
-  const read = (format: 1 | 2 | 3) => decodeMarks(Buffer.from(markBytes[format], 'hex'), 'it')
-  const newest = read(3)
+test('[13] marks of every format read: what a format did not keep is as it was before anybody kept it', () => {
+  const read = (format: 1 | 2 | 3 | 4) => decodeMarks(Buffer.from(markBytes[format], 'hex'), 'it')
+  const newest = read(4)
   expect(newest.digest).toBe('ab'.repeat(32))
   expect(newest.marks.domainVersion).toBe(3)
   expect(newest.marks.parts().lost).toEqual([{ after: 5, before: 9 }])
+  expect(Array.from(newest.marks.parts().replicas.values(), ({ owner }) => owner)).toEqual([null, 'user:ada'])
   const again = encodeMarks(newest.marks, Uint8Array.of(1, 2, 3), 'ab'.repeat(32))
-  expect(Buffer.from(again).toString('hex')).toBe(markBytes[3])
-  const { lost: _, ...parts } = newest.marks.parts()
+  expect(Buffer.from(again).toString('hex')).toBe(markBytes[4])
+  const { lost, replicas, ...parts } = newest.marks.parts()
+  const unbound = new Map([...replicas].map(([replica, mark]) => [replica, { ...mark, owner: null }]))
+  expect(read(3).marks.parts()).toEqual({ ...parts, replicas: unbound, lost })
   expect(read(2)).toMatchObject({ digest: null, snapshotHash: newest.snapshotHash })
-  expect(read(2).marks.parts()).toEqual({ ...parts, lost: [] })
-  expect(read(1).marks.parts()).toEqual({ ...parts, lost: [], domainVersion: 1 })
+  expect(read(2).marks.parts()).toEqual({ ...parts, replicas: unbound, lost: [] })
+  expect(read(1).marks.parts()).toEqual({ ...parts, replicas: unbound, lost: [], domainVersion: 1 })
 })
 
 /** Records as release 0.1 wrote them: one of commits, one of a rebuild. */
@@ -218,7 +233,8 @@ test('[13] records of format 1 read: without a time, and a rebuild ends the epoc
 test('marks remember the newest version of the domain in any order of commits', () => {
   const marks = Marks.begin(1, 'notes')
   const versions = [2, 5, 3].map((domainVersion, i) => {
-    marks.fold(replicaIdOf(new Uint8Array(16)), { counter: i + 1, hlc, domainVersion }, [])
+    const id = { replica: replicaIdOf(new Uint8Array(16)), counter: i + 1 }
+    marks.fold({ id, hlc, domainVersion, principal: 'anyone' }, [])
     return marks.clone().domainVersion
   })
   expect(versions).toEqual([2, 5, 5])
@@ -232,13 +248,14 @@ test('what a replica made without a base is known to be outlived by a rebuild, a
     domainVersion: 1,
     began: 3,
     head: { seq: 3, tag: '0'.repeat(16) },
-    replicas: new Map([[ada, { counter: 1, hlc }]]),
+    replicas: new Map([[ada, { counter: 1, hlc, owner: null }]]),
     clients: new Map([[REBUILD_CLIENT_ID, { clock: 4, owner: null }]]),
     lost: [],
   })
   expect(marks.outlived(ada)).toBe(true)
   expect(marks.outlived(bea)).toBe(false)
-  marks.fold(ada, { counter: 2, hlc, domainVersion: 1 }, [{ client: 5_000, clock: 0, length: 1 }])
+  const commit = { id: { replica: ada, counter: 2 }, hlc, domainVersion: 1, principal: 'anyone' }
+  marks.fold(commit, [{ client: 5_000, clock: 0, length: 1 }])
   expect(marks.outlived(ada)).toBe(false)
 })
 

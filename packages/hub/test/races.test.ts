@@ -21,6 +21,7 @@ import { HubCounts } from '../src/metrics.ts'
 import { decodeRecord, encodeRecord } from '../src/record.ts'
 import { Room } from '../src/room.ts'
 import { RoomReader } from '../src/room-reader.ts'
+import { PackedSnapshots } from '../src/packed-snapshots.ts'
 import { Session } from '../src/session.ts'
 import { Author, Line, NAMESPACE, notes, openWorld, settle, textsOf } from './world.ts'
 
@@ -46,7 +47,8 @@ function openRoom(store: HubStore, clock: VirtualClock) {
   const nothing = (): void => {}
   const { updates } = yjsCrdt
   const parts = { store, clock, counts, log, updates, heavy: inlineWork(updates), signals: noSignals }
-  const room = new Room(NAMESPACE, { ...parts, grown: nothing, released: nothing, idle: nothing })
+  const told = { checkReadable: nothing, grown: nothing, full: nothing, released: nothing, idle: nothing }
+  const room = new Room(NAMESPACE, { ...parts, ...told, documentBytesMax: Infinity })
   const sessions: Session[] = []
   const healer = new Healer(parts)
   const domains = new Map([[notes.name, notes]])
@@ -56,6 +58,7 @@ function openRoom(store: HubStore, clock: VirtualClock) {
       ...parts,
       domains,
       healer,
+      packed: new PackedSnapshots(null, log),
       room: () => room,
       checkpoint,
     })
@@ -216,6 +219,8 @@ function outletTo(sent: DownMessage[]): CatchUpOutlet {
     offers: { delta: true, rebuild: true, heal: true, writes: true },
     heal: () => Promise.resolve('left'),
     outlived: false,
+    has: () => false,
+    pack: () => Promise.resolve(null),
     ready: () => Promise.resolve(),
     send: (message) => void sent.push(message),
     holds: (domainVersion) => void sent.push({ type: 'NewerDomain', domainVersion }),

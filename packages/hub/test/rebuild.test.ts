@@ -253,6 +253,7 @@ const weight = (liveStructs: number, deadStructs: number, liveBytes: number, dea
   deadStructs,
   liveBytes,
   deadBytes,
+  scanSteps: 0,
 })
 
 test.each([

@@ -21,7 +21,7 @@ import { anyone, defaultRetention, openHub, verifyNamespace, type Retention } fr
 import { LogReaders } from '../src/log-readers.ts'
 import { encodeRecord } from '../src/record.ts'
 import { keptBy, type RetentionRules } from '../src/retention.ts'
-import { trimLog, type RetainedLog } from '../src/trimming.ts'
+import { trimLog, type RetainedLog, type Trimmed } from '../src/trimming.ts'
 import { Author, Line, NAMESPACE, notes, openWorld, pass, settle, textsOf, type World } from './world.ts'
 
 const HOUR_MS = 60 * 60 * 1000
@@ -173,6 +173,7 @@ describe('dropping', () => {
       uncovered: fc.nat(3),
       readAt: fc.option(fc.nat(12)),
       keepSums: fc.boolean(),
+      walkedFrom: fc.option(fc.nat(12)),
     })
     await fc.assert(
       fc.asyncProperty(
@@ -194,7 +195,13 @@ describe('dropping', () => {
             if (round.readAt !== null) readers.begin(round.readAt)
             const before = await log.floor()
             const rules = { retention, now, checkpointSeq, readers }
-            const done = await trimLog(log.store, NAMESPACE, rules, round.keepSums ? known : null)
+            // As a fold walks it: from an earlier checkpoint up to its own.
+            const from = Math.min(round.walkedFrom ?? 0, checkpointSeq)
+            const walked = log.records.filter(({ seq }) => seq > from && seq <= checkpointSeq)
+            const sums: RetainedLog | null = round.keepSums ? known : null
+            const done: Trimmed = await (round.walkedFrom === null
+              ? trimLog(log.store, NAMESPACE, rules, sums)
+              : trimLog(log.store, NAMESPACE, rules, sums, { from, records: walked }))
             known = done.retained
 
             let expected = before
@@ -236,6 +243,24 @@ describe('dropping', () => {
     const again = { ...rules, checkpointSeq: await log.checkpoint() }
     expect(await trimLog(log.store, NAMESPACE, again, first.retained)).toMatchObject({ floor: 520 })
     expect(log.store.records).toBeLessThan(100)
+  })
+
+  test('what a fold has just read of the log is not read again', async () => {
+    const log = new Log()
+    const rules = { retention: { ...none, commits: 1_000, bytes: Infinity }, now: 0, readers: null }
+    for (let i = 0; i < 1_500; i++) await log.append(1, 0, 0)
+    const all = { from: 0, records: [...log.records] }
+    const checkpointSeq = await log.checkpoint()
+    log.store.records = 0
+    const first = await trimLog(log.store, NAMESPACE, { ...rules, checkpointSeq }, null, all)
+    expect(first).toMatchObject({ floor: 500, keptBy: 'size' })
+    expect(log.store.records).toBe(0)
+    for (let i = 0; i < 20; i++) await log.append(1, 0, 0)
+    const newer = { from: checkpointSeq, records: log.records.slice(1_500) }
+    const again = { ...rules, checkpointSeq: await log.checkpoint() }
+    expect(await trimLog(log.store, NAMESPACE, again, first.retained, newer)).toMatchObject({ floor: 520 })
+    // The oldest ones, to see what goes.
+    expect(log.store.records).toBeLessThan(50)
   })
 
   test('another hub that trims meanwhile is no harm, and its sums are not believed', async () => {

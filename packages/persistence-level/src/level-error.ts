@@ -58,7 +58,8 @@ function causes(error: unknown): readonly unknown[] {
 /** The innermost message: LevelDB wraps its reason in "Database failed to open". */
 function messageOf(error: unknown): string {
   const innermost = causes(error).at(-1)
-  return innermost instanceof Error ? innermost.message : String(innermost)
+  // A browser may say no more than a name.
+  return innermost instanceof Error ? innermost.message || innermost.name : String(innermost)
 }
 
 function nameOf(error: unknown): string | null {

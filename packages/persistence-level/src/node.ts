@@ -3,8 +3,15 @@ export { openHubFolder, refuseBackup, type HubFolder, type HubFolderOptions } fr
 export { type BackupOptions, type HubBackup } from './folder/hub-backup.ts'
 export { restoreHub, type RestoredHub, type RestoreOptions } from './folder/hub-restore.ts'
 export { examineHubFolder, type ExaminedHubFolder } from './folder/hub-examination.ts'
-export { type CopyProgress } from './folder/folder-copy.ts'
-export { planHubRepair, type FoundRecord, type HubFindings, type HubRepairPlan } from './hub/hub-findings.ts'
+export { partialOf, putInPlace, type CopyProgress } from './folder/folder-copy.ts'
+export {
+  noMisfits,
+  planHubRepair,
+  type FoundRecord,
+  type HubFindings,
+  type HubRepairPlan,
+  type Misfits,
+} from './hub/hub-findings.ts'
 export { type HubMending } from './hub/hub-mending.ts'
 export { examineReplicaFolder, type ExaminedReplicaFolder } from './folder/replica-examination.ts'
 export {
@@ -15,6 +22,8 @@ export {
   type ReplicaRepairPlan,
 } from './replica/replica-findings.ts'
 export { folderKind } from './folder/folder-kind.ts'
+export { mendFiles, type MendedFile } from './folder/folder-mending.ts'
+export { endRebuilding, rebuildFolder, type RebuiltFolder } from './folder/rebuilding.ts'
 export {
   openReplicaFolder,
   type ReplicaFolder,
@@ -22,5 +31,7 @@ export {
   type ReplicaFolderOptions,
 } from './folder/replica-folder.ts'
 export { type DataFolderOptions, type FolderFinding } from './folder/data-folder.ts'
+export { logFaultText, type LogFault } from './folder/log-faults.ts'
+export { type BatchHead, type GapKind } from './log/log-reading.ts'
 export { type SyncPolicy } from './gate/sync-policy.ts'
 export { parsedJson, syncFolder } from './folder/durable-files.ts'

@@ -3,7 +3,7 @@
  * database's gate. After `close` every call fails with STORE_CLOSED; whatever the database throws comes out as a
  * `SyncError`.
  */
-import { SyncError } from '@rejoin/core'
+import { SyncError, type Durability } from '@rejoin/core'
 import type { DatabaseGate } from './gate/database-gate.ts'
 import type { KeyRange, LevelDatabase } from './level-database.ts'
 import { storeError } from './level-error.ts'
@@ -85,9 +85,9 @@ export class SealedDatabase {
     }
   }
 
-  /** Keys of a range in order; no value is read. */
-  async keys(range: KeyRange): Promise<string[]> {
-    return await this.#read(() => this.#database.keys<string>({ ...range, keyEncoding: 'utf8' }).all())
+  /** Keys of a range in order, the first `limit` of them; no value is read. */
+  async keys(range: KeyRange, limit = Infinity): Promise<string[]> {
+    return await this.#read(() => this.#database.keys<string>({ ...range, keyEncoding: 'utf8', limit }).all())
   }
 
   async firstKey(range: KeyRange): Promise<string | null> {
@@ -98,13 +98,13 @@ export class SealedDatabase {
     return await this.#oneKey(range, true)
   }
 
-  /** All changes or none, as durable as the gate says once it resolves. */
-  async write(changes: readonly Change[]): Promise<void> {
+  /** All changes or none, as durable as the gate says once it resolves, or as is `enough`. */
+  async write(changes: readonly Change[], enough: Durability = 'durable'): Promise<void> {
     if (changes.length === 0) return
     const operations = changes.map(({ key, value }) =>
       value === null ? ({ type: 'del', key } as const) : ({ type: 'put', key, value } as const),
     )
-    await this.#call('could not be written', () => this.#gate.write(operations))
+    await this.#call('could not be written', () => this.#gate.write(operations, enough))
   }
 
   /** Deletes a range that nothing refers to any more; neither atomic nor synced. */

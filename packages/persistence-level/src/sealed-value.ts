@@ -6,7 +6,7 @@
  * Layout, the same in every format: format (1 byte), length of the body (4, big-endian), checksum (4), body.
  */
 import { SyncError } from '@rejoin/core'
-import { sha256 } from '#sha256'
+import { sha256, sha256Start } from '#sha256'
 
 /** Format of everything this package writes, but for what says something that its first release must not overlook. */
 export const FORMAT = 1
@@ -18,14 +18,30 @@ const CHECKSUM_AT = 5
 const BODY_AT = 9
 
 const utf8 = new TextEncoder()
+/** Where a key and a small value are laid side by side to be hashed. */
+const scratch = new Uint8Array(16 * 1024)
 
 /** A copy of `body`, sealed for `key`. */
 export function seal(key: string, body: Uint8Array, format: number = FORMAT): Uint8Array {
-  const sealed = new Uint8Array(BODY_AT + body.length)
+  return sealParts(key, nothing, body, format)
+}
+
+const nothing = new Uint8Array(0)
+
+/** The same of a body in two parts. */
+export function sealParts(
+  key: string,
+  start: Uint8Array,
+  rest: Uint8Array,
+  format: number = FORMAT,
+): Uint8Array {
+  const length = start.length + rest.length
+  const sealed = new Uint8Array(BODY_AT + length)
   sealed[0] = format
-  viewOf(sealed).setUint32(LENGTH_AT, body.length)
-  sealed.set(body, BODY_AT)
-  viewOf(sealed).setUint32(CHECKSUM_AT, checksum(key, sealed))
+  writeUint32(sealed, LENGTH_AT, length)
+  sealed.set(start, BODY_AT)
+  sealed.set(rest, BODY_AT + start.length)
+  writeUint32(sealed, CHECKSUM_AT, checksum(key, sealed))
   return sealed
 }
 
@@ -35,7 +51,7 @@ export function seal(key: string, body: Uint8Array, format: number = FORMAT): Ui
  */
 export function unseal(key: string, sealed: Uint8Array): Uint8Array {
   if (sealed.length < BODY_AT) throw corrupt(key, `holds ${sealed.length} bytes, too few for a header`)
-  const length = viewOf(sealed).getUint32(LENGTH_AT)
+  const length = readUint32(sealed, LENGTH_AT)
   if (length !== sealed.length - BODY_AT) {
     throw corrupt(key, `holds ${sealed.length - BODY_AT} bytes where ${length} were written`)
   }
@@ -56,7 +72,7 @@ export function unseal(key: string, sealed: Uint8Array): Uint8Array {
 
 /** The checksum that a sealed value carries; it depends on the key too. */
 export function checksumOf(sealed: Uint8Array): number {
-  return viewOf(sealed).getUint32(CHECKSUM_AT)
+  return readUint32(sealed, CHECKSUM_AT)
 }
 
 /** Its `path` is the key. */
@@ -66,6 +82,16 @@ export function corrupt(key: string, why: string): SyncError {
     `the stored value ${key} ${why}: keep what is there as it is; of a data folder \`rejoin verify\` tells all the damage, and \`rejoin repair\` restores what can be restored`,
     { path: key },
   )
+}
+
+/** What `read` makes of a body that matches its checksum. @throws SyncError STORE_CORRUPT where it makes nothing of it */
+export function readBody<T>(key: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof SyncError) throw error
+    throw corrupt(key, 'matches its checksum and does not read')
+  }
 }
 
 export function isCorrupt(error: unknown): boolean {
@@ -82,10 +108,25 @@ export function tooShort(key: string, name: string, batches: number, batchesMin:
 
 // The key is part of it: a whole value that turns up under another key is damage as well.
 function checksum(key: string, sealed: Uint8Array): number {
-  const hash = sha256(utf8.encode(key), sealed.subarray(0, CHECKSUM_AT), sealed.subarray(BODY_AT))
-  return viewOf(hash).getUint32(0)
+  // A character takes at most three bytes.
+  if (key.length * 3 + sealed.length > scratch.length) {
+    return readUint32(sha256(utf8.encode(key), sealed.subarray(0, CHECKSUM_AT), sealed.subarray(BODY_AT)), 0)
+  }
+  const from = utf8.encodeInto(key, scratch).written
+  const end = from + sealed.length
+  scratch.set(sealed, from)
+  scratch.copyWithin(from + CHECKSUM_AT, from + BODY_AT, end)
+  return sha256Start(scratch.subarray(0, end - (BODY_AT - CHECKSUM_AT)))
 }
 
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+function readUint32(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = [bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+}
+
+function writeUint32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24
+  bytes[at + 1] = value >>> 16
+  bytes[at + 2] = value >>> 8
+  bytes[at + 3] = value
 }

@@ -262,15 +262,63 @@ describe('a replica', () => {
     })
   })
 
-  test('whose own record is damaged cannot be mended', async () => {
+  test('[4] whose own record is damaged keeps what waits and goes on as a copy, under another identity', async () => {
+    for (const strike of [flipMeta, loseMeta]) {
+      await withReplica(async (data) => {
+        await strike(data)
+        const folder = await examineReplicaFolder(data)
+        const findings = await folder.examine('support')
+        const plan = planReplicaRepair(findings)
+        expect(plan).toEqual({ kind: 'renew', dropsBase: true, lost: [], rejected: [] })
+        if (plan.kind !== 'renew') throw new Error('it is renewed')
+        await folder.mend(findings, plan, 4_000, 'x')
+        expect(planReplicaRepair(await folder.examine('support'))).toEqual({ kind: 'whole' })
+        await folder.close()
+        expect(await load(data, 'support')).toMatchObject({
+          isCopy: true,
+          identity: { replica: 'replica-of-22-letters_', clientId: 4_000, domain: 'x' },
+          counter: 4,
+          cursor: null,
+          base: [],
+          outbox: [2, 3, 4].map(commit),
+          rejected: [{ commit: commit(1) }],
+        })
+      })
+    }
+  })
+
+  test('[4] whose own record is damaged beside a commit that waits loses that one, and names it', async () => {
+    for (const strike of [flipOutbox, loseOutbox]) {
+      await withReplica(async (data) => {
+        await flipMeta(data)
+        await strike(data, 3)
+        const folder = await examineReplicaFolder(data)
+        expect(planReplicaRepair(await folder.examine('support'))).toEqual({
+          kind: 'renew',
+          dropsBase: true,
+          lost: [3],
+          rejected: [commit(4)],
+        })
+        await folder.close()
+      })
+    }
+  })
+
+  test('whose own record is damaged, and that holds no commit, is as one that never was', async () => {
     await withReplica(async (data) => {
-      await inDatabase(data, (database) => flipByte(database, 'replica!meta!support', -1))
+      await flipMeta(data)
+      for (const counter of [2, 3, 4]) await loseOutbox(data, counter)
+      await inDatabase(data, (database) => flipByte(database, `replica!rejected!support!${text(1)}`, -1))
       const folder = await examineReplicaFolder(data)
       const findings = await folder.examine('support')
-      expect(planReplicaRepair(findings)).toMatchObject({ kind: 'impossible' })
-      // What waits can be read still.
-      expect(findings.outbox).toHaveLength(3)
+      const plan = planReplicaRepair(findings)
+      expect(plan).toEqual({ kind: 'forget', dropsBase: true, lost: [1] })
+      if (plan.kind !== 'forget') throw new Error('it is forgotten')
+      await folder.mend(findings, plan, 4_000)
+      expect(await folder.namespaces()).toEqual(['other'])
       await folder.close()
+      expect(await load(data, 'support')).toBeNull()
+      expect((await load(data, 'other'))?.outbox).toHaveLength(3)
     })
   })
 
@@ -322,6 +370,18 @@ async function mend(data: string, namespace: string, expected: Mending): Promise
   await folder.mend(findings, plan, 4_000)
   expect(planReplicaRepair(await folder.examine(namespace))).toEqual({ kind: 'whole' })
   await folder.close()
+}
+
+async function flipMeta(data: string): Promise<void> {
+  await inDatabase(data, (database) => flipByte(database, 'replica!meta!support', -1))
+}
+
+async function loseMeta(data: string): Promise<void> {
+  await inDatabase(data, (database) => deleteRaw(database, 'replica!meta!support'))
+}
+
+async function flipOutbox(data: string, counter: number): Promise<void> {
+  await inDatabase(data, (database) => flipByte(database, `replica!outbox!support!${text(counter)}`, -1))
 }
 
 async function loseOutbox(data: string, counter: number): Promise<void> {

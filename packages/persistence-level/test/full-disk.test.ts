@@ -40,7 +40,7 @@ describe('a hub on a full disk', () => {
         expect(await bodies(store, 'support')).toEqual([1, 2])
         await folder.close()
         const reopened = await openHubFolder(path)
-        expect(reopened.found).toEqual({ isClosedInOrder: true, batchesLost: 0 })
+        expect(reopened.found).toEqual({ isClosedInOrder: true, batchesLost: 0, logFaults: [] })
         expect(await bodies(reopened.store, 'support')).toEqual([1, 2])
         await reopened.close()
       }),

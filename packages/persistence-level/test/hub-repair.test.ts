@@ -3,6 +3,7 @@ import type { SyncError } from '@rejoin/core'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openHubStore, type LevelHubStore } from '../src/index.ts'
 import { planHubRepair, type HubRepairPlan } from '../src/node.ts'
+import { seal } from '../src/sealed-value.ts'
 import { deleteRaw, flipByte, rawKeys, rawValue, TestDatabase } from './databases.ts'
 
 const all = { records: 100, bytes: 1_000_000 }
@@ -106,6 +107,90 @@ describe('the plan for a namespace', () => {
       state: { kind: 'present', checkpoint: 9, floor: 9, head: 9 },
       cut: [],
     })
+  })
+})
+
+describe('the plan for a namespace in which something matches its checksum and makes no sense', () => {
+  test('does without it', async () => {
+    const store = await open((await hubWithLog()).database)
+    const findings = await store.findings('support')
+    const none = new Set<number>()
+    expect(planHubRepair(findings, { records: new Set([8]), checkpoints: none })).toEqual({
+      kind: 'cut',
+      state: { kind: 'present', checkpoint: 6, floor: 2, head: 7 },
+      cut: [8, 9],
+    })
+    expect(planHubRepair(findings, { records: new Set([5]), checkpoints: none })).toMatchObject({
+      kind: 'mend',
+      state: { checkpoint: 6, floor: 5, head: 9 },
+    })
+    expect(planHubRepair(findings, { records: none, checkpoints: new Set([6]) })).toMatchObject({
+      kind: 'mend',
+      state: { checkpoint: 4, floor: 2, head: 9 },
+    })
+    expect(planHubRepair(findings, { records: none, checkpoints: new Set([4, 6]) })).toEqual({
+      kind: 'begin',
+      last: 9,
+      cut: [3, 4, 5, 6, 7, 8, 9],
+    })
+  })
+
+  test('takes a value that does not read for damaged', async () => {
+    for (const key of ['hub!state!support', record(8)]) {
+      const held = await hubWithLog()
+      await held.database.put(key, seal(key, new Uint8Array([0xff])), { valueEncoding: 'view' })
+      const found: SyncError[] = []
+      const store = await openHubStore(held.database, {
+        incarnation: 'x',
+        despite: (fault) => found.push(fault),
+      })
+      stores.push(store)
+      expect((await store.findings('support')).damaged).toMatchObject([{ code: 'STORE_CORRUPT', path: key }])
+    }
+  })
+})
+
+describe('a namespace of which nothing can be read', () => {
+  const everything = async (database: TestDatabase['database']): Promise<void> => {
+    for (const key of await rawKeys(database))
+      if (/^hub!(record|marks|snapshot|state)!support/.test(key)) await flipByte(database, key, -1)
+  }
+
+  test('begins anew behind the highest seq of which anything is there', async () => {
+    expect(await planAfter(everything)).toEqual({ kind: 'begin', last: 9, cut: [] })
+  })
+
+  test('is told also where a damaged checkpoint is all that is left of it', async () => {
+    const held = await hubWithLog()
+    await everything(held.database)
+    for (const key of await rawKeys(held.database))
+      if (/^hub!(record|state)!support/.test(key)) await deleteRaw(held.database, key)
+    const store = await openHubStore(held.database, { incarnation: 'x', despite: () => {} })
+    stores.push(store)
+    await expect(store.heads(['support'])).rejects.toMatchObject({
+      code: 'STORE_CORRUPT',
+      path: 'hub!state!support',
+    })
+    expect(planHubRepair(await store.findings('support'))).toEqual({ kind: 'begin', last: 6, cut: [] })
+  })
+
+  test('is forgotten as one that never was, and what was there is kept aside', async () => {
+    const held = await hubWithLog()
+    await everything(held.database)
+    const store = await open(held.database)
+    const { damaged } = await store.findings('support')
+    await store.mend({ namespace: 'support', state: null, cut: [], damaged })
+    await store.reopen('support')
+    await store.close()
+    // Its sum was kept: a store that lost a batch would be refused.
+    const again = await open(held.database)
+    expect(await again.state('support')).toBe('unknown')
+    expect(await again.namespaces()).toEqual(['other'])
+    const keys = await rawKeys(held.database)
+    expect(keys.filter((key) => /^hub!(record|marks|snapshot|state|damage)!support/.test(key))).toEqual([])
+    expect(keys.filter((key) => key.startsWith('hub!damaged!support!'))).toHaveLength(damaged.length)
+    expect(await again.append('support', 0, new Uint8Array(1))).toEqual({ kind: 'appended', seq: 1 })
+    expect(await again.append('other', 1, new Uint8Array(1))).toEqual({ kind: 'appended', seq: 2 })
   })
 })
 

@@ -100,7 +100,7 @@ describe('a hub that lost its folder', () => {
       other.kill('SIGKILL')
       await once(other, 'exit')
       const again = await openHubFolder(path)
-      expect(again.found).toEqual({ isClosedInOrder: false, batchesLost: 0 })
+      expect(again.found).toEqual({ isClosedInOrder: false, batchesLost: 0, logFaults: [] })
       expect(await again.store.namespaces()).toEqual(['held', 'support'])
       expect(await again.store.readTail('support', 0, all)).toMatchObject({ records: [{ seq: 1 }] })
       await again.close()

@@ -23,7 +23,7 @@ test.runIf(hasSmallDisks)('[3] a hub on a full disk of 16 MB reads, refuses, ope
       refusedAgainWith: 'STORE_FULL',
       writesOnceThereIsRoom: true,
       keepsAll: true,
-      found: { isClosedInOrder: true, batchesLost: 0 },
+      found: { isClosedInOrder: true, batchesLost: 0, logFaults: [] },
     })
   }),
 )
@@ -38,7 +38,7 @@ test.runIf(hasSmallDisks)('[3] a hub whose folder becomes read-only reads, refus
       readsAllWhileFull: true,
       writesOnceThereIsRoom: true,
       keepsAll: true,
-      found: { isClosedInOrder: true, batchesLost: 0 },
+      found: { isClosedInOrder: true, batchesLost: 0, logFaults: [] },
     })
   }),
 )
@@ -52,7 +52,7 @@ test.runIf(hasLimits)('[3] a hub that met a limit of file sizes reads, refuses, 
       readsAllWhileFull: true,
       writesOnceThereIsRoom: true,
       keepsAll: true,
-      found: { isClosedInOrder: true, batchesLost: 0 },
+      found: { isClosedInOrder: true, batchesLost: 0, logFaults: [] },
     })
   }),
 )

@@ -16,8 +16,8 @@ test('what was trimmed, replaced or removed takes no room', async () => {
     await store.installCheckpoint('support', { seq, marks: bytes(seq), snapshot: bytes(seq) })
   }
   await store.trim('support', 4)
-  // The writer clears after it has answered: the next answer comes after that.
   await store.append('other', 0, bytes(1))
+  await cleared(store)
   expect(await rawKeys(database)).toEqual([
     `hub!marks!support!${seqText(3)}`,
     `hub!marks!support!${seqText(4)}`,
@@ -60,7 +60,7 @@ test('a checkpoint keeps its snapshot while one newer is installed, and asks to 
   await store.append('support', 4, bytes(5))
   expect(await held?.snapshot()).toEqual(bytes(11))
   await store.installCheckpoint('support', { seq: 3, marks: bytes(3), snapshot: bytes(33) })
-  await store.append('support', 5, bytes(6))
+  await cleared(store)
   await expect(held?.snapshot()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE', retryable: true })
 })
 
@@ -81,6 +81,11 @@ test('[St4] on a database without snapshots a tail read meanwhile is a gap or em
     expect(await store.readTail('support', 1, all)).toEqual(expected)
   }
 })
+
+/** Deletions go on in the background, and a removal, of whatever, waits for those that were begun before it. */
+async function cleared(store: HubStore): Promise<void> {
+  await store.remove('nobody')
+}
 
 /** Lets `change` happen between the call for the next iterator and its first entry. */
 function beforeNextIterator(database: LevelDatabase, change: () => Promise<void>): void {

@@ -64,7 +64,8 @@ describe('each batch', () => {
         await cp(before, copy, { recursive: true })
         await appendFile(await newestLog(copy), record.subarray(0, length))
         const torn = await openHubFolder(copy)
-        expect(torn.found).toEqual({ isClosedInOrder: false, batchesLost: 0 })
+        const fault = { kind: 'cut', at: size, bytes: length, how: 'short', mayHold: 'nothing', kept: null }
+        expect(torn.found).toMatchObject({ isClosedInOrder: false, batchesLost: 0, logFaults: [fault] })
         expect(await bodiesOf(torn.store)).toEqual([0, 1, 2, 3, 4])
         expect(await torn.store.append('support', 5, bytes(5))).toEqual({ kind: 'appended', seq: 6 })
         await torn.close()
@@ -119,22 +120,24 @@ describe('every so many milliseconds', () => {
       for (let i = 4; i < 7; i++) await store.append('support', i, new Uint8Array(300).fill(i))
       await settled(path, { synced: 5, written: 8 })
       const whole = (await stat(await newestLog(path))).size
-      const cuts: [name: string, bytes: number, batchesLost: number, bodies: number[]][] = [
-        ['nothing', whole, 0, [0, 1, 2, 3, 4, 5, 6]],
-        ['the middle of the last', whole - 20, 1, [0, 1, 2, 3, 4, 5]],
-        ['all that was not synced', size, 3, [0, 1, 2, 3]],
+      // Where a record ends nobody sees that another one followed it.
+      const cuts: [name: string, bytes: number, batchesLost: number, bodies: number[], torn: number][] = [
+        ['nothing', whole, 0, [0, 1, 2, 3, 4, 5, 6], 0],
+        ['the middle of the last', whole - 20, 1, [0, 1, 2, 3, 4, 5], 1],
+        ['all that was not synced', size, 3, [0, 1, 2, 3], 0],
       ]
-      for (const [name, left, batchesLost, bodies] of cuts) {
+      for (const [name, left, batchesLost, bodies, torn] of cuts) {
         const copy = join(root, name)
         await cp(path, copy, { recursive: true })
         await truncate(await newestLog(copy), left)
         const cut = await openHubFolder(copy)
-        expect(cut.found, `${name}`).toEqual({ isClosedInOrder: false, batchesLost })
+        const logFaults = Array.from({ length: torn }, () => ({ kind: 'cut', mayHold: 'applied' }))
+        expect(cut.found, `${name}`).toMatchObject({ isClosedInOrder: false, batchesLost, logFaults })
         expect(await bodiesOf(cut.store), `${name}`).toEqual(bodies)
         await cut.store.append('support', bodies.length, bytes(1))
         await cut.close()
         const again = await openHubFolder(copy)
-        expect(again.found, `${name}`).toEqual({ isClosedInOrder: true, batchesLost: 0 })
+        expect(again.found, `${name}`).toEqual({ isClosedInOrder: true, batchesLost: 0, logFaults: [] })
         await again.close()
       }
       const copy = join(root, 'below')
@@ -193,7 +196,7 @@ describe('never', () => {
         expect(await syncedBytes(path)).toBe((await stat(await newestLog(path))).size)
         expect(await countsIn(path)).toEqual({ synced: 2, written: 2 })
         const again = await openHubFolder(path)
-        expect(again.found).toEqual({ isClosedInOrder: true, batchesLost: 0 })
+        expect(again.found).toEqual({ isClosedInOrder: true, batchesLost: 0, logFaults: [] })
         await again.close()
       }),
   )
@@ -210,7 +213,7 @@ describe('never', () => {
       vi.spyOn(prototype, 'datasync').mockRejectedValueOnce(new Error('EIO: i/o error, fdatasync'))
       await expect(folder.close()).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
       const again = await openHubFolder(path)
-      expect(again.found).toEqual({ isClosedInOrder: false, batchesLost: 0 })
+      expect(again.found).toEqual({ isClosedInOrder: false, batchesLost: 0, logFaults: [] })
       await again.close()
     }))
 

@@ -35,11 +35,12 @@ export {
   type Receipt,
   type Replica,
   type ReplicaStatus,
+  type ReplicaWitness,
   type Resolution,
   type SyncReport,
   UnsavedError,
 } from '@rejoin/replica'
-export { type FolderFinding } from '@rejoin/persistence-level/node'
+export { type FolderFinding, type LogFault } from '@rejoin/persistence-level/node'
 export { anyone, type Principal, type Retention } from '@rejoin/hub'
 export { type TokenSource } from '@rejoin/transport'
 export { tokenOf, type Authenticate, type HubRequest, type PeerLimits } from '@rejoin/transport/server'

@@ -10,6 +10,7 @@ import { inlineWork } from '@rejoin/hub'
 import { VirtualClock } from '@rejoin/testkit'
 import { intents, openClient, startHub, type Replica } from 'rejoin'
 import { DocumentWorker, type DocumentWorkerOptions } from '../src/wiring/document-worker.ts'
+import { lengthsOf, piecesOf, unpack } from '../src/wiring/document-worker-messages.ts'
 import { systemClock } from '../src/wiring/system-clock.ts'
 
 const { updates } = yjsCrdt
@@ -84,6 +85,42 @@ test('does what is done without it, in one thread that is started when it is nee
   expect(parts.map((part) => Buffer.from(part).toString('hex'))).toEqual(before)
   expect(await worker.compact([])).toEqual(updates.compact([]))
   expect(threads).toHaveLength(1)
+})
+
+test('parts that travel in pieces arrive as they were, wherever they are cut', () => {
+  const parts = [3, 700_000, 0, 262_144 - 3, 40, 300_000].map((length, i) =>
+    new Uint8Array(length).fill(i + 1),
+  )
+  const pieces = [...piecesOf(parts)]
+  expect(Math.max(...pieces.map(({ byteLength }) => byteLength))).toBe(256 * 1024)
+  expect(pieces).toHaveLength(5)
+  const received = unpack(lengthsOf(parts), pieces)
+  expect(received.map((part, i) => Buffer.compare(part, parts[i] ?? part))).toEqual([0, 0, 0, 0, 0, 0])
+  expect([...piecesOf([])]).toEqual([])
+})
+
+test('[14] while a large job is handed over, piece by piece, its giver does other things', async () => {
+  const thread = threadOf("if (kind === 'compact') done(id)")
+  let turn = 0
+  const turns: number[] = []
+  const { worker } = open({
+    start: () => {
+      const started = thread()
+      const post = started.postMessage.bind(started)
+      started.postMessage = (message: unknown, moved?: ArrayBuffer[]) => {
+        turns.push(turn)
+        post(message, moved ?? [])
+      }
+      return started
+    },
+  })
+  const parts = [new Uint8Array(1024 * 1024), new Uint8Array(10)]
+  const compacting = worker.compact(parts)
+  for (; turns.length < 6; turn++) await new Promise((resolve) => setImmediate(resolve))
+  await compacting
+  // Five pieces and the job itself, with a turn of the event loop between one and the next.
+  expect(turns).toHaveLength(6)
+  expect(new Set(turns).size).toBeGreaterThan(3)
 })
 
 test('a job that fails ends with its code, and the thread goes on', async () => {

@@ -6,7 +6,6 @@ import {
   canonicalOps,
   checkWriters,
   HlcClock,
-  limits,
   planWrites,
   SyncError,
   type AnyDomain,
@@ -33,6 +32,7 @@ import { undoStep, type UndoWay } from './undo.ts'
 export interface CommittingParts {
   readonly domain: AnyDomain
   readonly namespace: string
+  readonly outboxCommitsMax: number
   readonly clock: Clock
   readonly memory: ReplicaMemory
   readonly writes: PendingWrites
@@ -66,8 +66,8 @@ export class Committing {
 
   /** @throws SyncError what `Replica.apply` throws for wrong ops and full queues. */
   commit(input: readonly AnyOp[], occasion: Occasion): Receipt {
-    const { domain, namespace, memory, writes, feed, connection } = this.#parts
-    if (memory.outbox.size >= limits.outboxCommitsMax) {
+    const { domain, namespace, outboxCommitsMax, memory, writes, feed, connection } = this.#parts
+    if (memory.outbox.size >= outboxCommitsMax) {
       const why = `${memory.outbox.size} commits of ${namespace} wait for the hub: reconnect before applying more`
       throw new SyncError('OUTBOX_FULL', why)
     }

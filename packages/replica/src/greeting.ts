@@ -1,9 +1,11 @@
 /** The greeting of a replica, and what it may already know to be in the way of its commits. */
-import { type Hello, type SyncError, type SyncNotes } from '@rejoin/core'
+import { type ClientId, type Hello, type SyncError, type SyncNotes } from '@rejoin/core'
 import { tooNew } from './memory.ts'
 import type { SessionParts } from './session-parts.ts'
 
-export function helloOf({ memory, domain, namespace, connection, healing }: SessionParts): Hello {
+export function helloOf(parts: SessionParts): Hello {
+  const { memory, domain, namespace, connection, healing } = parts
+  const stateVector = takenVector(parts)
   return {
     type: 'Hello',
     namespace,
@@ -20,7 +22,9 @@ export function helloOf({ memory, domain, namespace, connection, healing }: Sess
       'newer',
       'heal',
       ...(healing.saysMore() ? ['more'] : []),
+      ...(stateVector === null ? [] : ['trim']),
     ],
+    ...(stateVector === null ? {} : { stateVector }),
   }
 }
 
@@ -29,4 +33,14 @@ export function inTheWay({ memory, domain, connection }: SessionParts): SyncErro
   const { lastError } = connection.notes
   const atHub = lastError?.code === 'DOMAIN_TOO_NEW' && memory.outbox.size > 0
   return tooNew(memory, domain) ?? (atHub ? lastError : null)
+}
+
+/** What the hub has acknowledged to us and not yet sent: it need not send it at all. Null where there is nothing of that. */
+function takenVector({ memory, crdt }: SessionParts): Uint8Array | null {
+  const clocks = new Map<ClientId, number>()
+  for (const { update } of memory.outbox.taken()) {
+    const inserted = update.length === 0 ? null : crdt.updates.inspect(update).inserted
+    if (inserted !== null) clocks.set(inserted.client, inserted.clock + inserted.length)
+  }
+  return clocks.size === 0 ? null : crdt.updates.stateVector(clocks)
 }

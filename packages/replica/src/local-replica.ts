@@ -44,15 +44,18 @@ import type { SyncOnce, SyncReport } from './sync-once.ts'
 import { unchangedReceipt } from './unchanged-receipt.ts'
 import type { UndoWay } from './undo.ts'
 import { unsavedCommits, unsavedError } from './unsaved.ts'
+import type { ReplicaWitness } from './vanished.ts'
 import { withdraw } from './withdrawal.ts'
 
 export interface ReplicaParts<D extends AnyDomain> {
   readonly domain: D
   readonly namespace: string
+  readonly outboxCommitsMax: number
   readonly clock: Clock
   readonly dial: Dial | null
   readonly store: ReplicaStore
   readonly crdt: Crdt
+  readonly localStateLost: ReplicaWitness | null
   readonly memory: ReplicaMemory
   readonly writes: PendingWrites
   readonly folding: Folding
@@ -267,7 +270,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
   }
 
   async #close(): Promise<void> {
-    const { live, exchange, writes, memory, feed, connection, awareness } = this.#parts
+    const { live, exchange, writes, folding, memory, feed, connection, awareness } = this.#parts
     // While there is a session to say so in.
     awareness.destroy()
     this.#closing.abort()
@@ -277,6 +280,7 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
       () => null,
       (error: unknown) => asSyncError(error, 'STORE_UNAVAILABLE', 'the replica could not be saved'),
     )
+    if (failure === null) await folding.settled()
     writes.close()
     const unsaved = failure === null ? [] : unsavedCommits(memory, writes.commits)
     memory.outbox.close(unsaved)

@@ -2,6 +2,8 @@
 import {
   asSyncError,
   checkNamespace,
+  limits,
+  PathLedger,
   replicaIdOf,
   SyncError,
   type AnyDomain,
@@ -25,6 +27,7 @@ import type { Replica, ReplicaOptions } from './replica.ts'
 import { SentMark } from './sent-mark.ts'
 import { Connection } from './status.ts'
 import { SyncOnce } from './sync-once.ts'
+import { vanished, vanishedSentence } from './vanished.ts'
 
 /**
  * Opens a namespace's replica from its store, or makes a new one there.
@@ -35,6 +38,8 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
   const { domain, store, crdt, clock, dial, log = () => {} } = options
   const namespace = checkNamespace(options.namespace)
   const found = (await load(options)) ?? (await create(options))
+  const localStateLost = vanished(options.witness, found)
+  if (localStateLost !== null) log(vanishedSentence(namespace, localStateLost))
   checkDomain(found, domain, namespace)
   const own = found.isCopy ? await takeNewIdentity(store, namespace, clock, found) : found
   if (found.isCopy) log(newIdentitySentence(namespace, found, own))
@@ -50,10 +55,19 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
   recordVersion(memory, stored, writes)
   const feed = new ChangeFeed(domain, memory)
   const onChange = (): void => connection.changed()
-  const folding = new Folding({ memory, writes, store, crdt, clock, onChange })
+  const elsewhere = options.fold ?? null
+  const folding = new Folding({ namespace, memory, writes, store, crdt, clock, elsewhere, log, onChange })
   const awareness = crdt.awareness(memory.document.clientId)
   const inbound = new Inbound({ memory, writes, feed, folding, connection, crdt, domain, clock })
-  const tally = { pulled: 0, applied: 0, pushed: 0, snapshotBytes: 0, healedBytes: 0, welcome: null }
+  const tally = {
+    pulled: 0,
+    applied: 0,
+    pushed: 0,
+    snapshotBytes: 0,
+    healedBytes: 0,
+    paths: new PathLedger(),
+    welcome: null,
+  }
   const exchange: Exchange = new Exchange({
     domain,
     namespace,
@@ -75,12 +89,14 @@ export async function openReplica<D extends AnyDomain>(options: ReplicaOptions<D
   const once = new SyncOnce(exchange, clock, memory.outbox, connection, held)
   folding.foldIfGrown()
   const replica = new LocalReplica({
+    outboxCommitsMax: Math.min(options.outboxCommitsMax ?? Infinity, limits.outboxCommitsMax),
     domain,
     namespace,
     clock,
     dial,
     store,
     crdt,
+    localStateLost,
     memory,
     writes,
     folding,

@@ -55,6 +55,8 @@ export function outboxCommit({ commit, stage }: OutboxEntry, sentCounter: Counte
 
 export class Outbox {
   readonly #entries = new Map<Counter, OutboxEntry>()
+  /** Acknowledged as new: the log holds the very bytes that are here. */
+  readonly #taken = new Set<Counter>()
   /** The newest counter as it was last asked for. */
   #last: Counter | null = null
 
@@ -141,6 +143,7 @@ export class Outbox {
     const entry = this.#entries.get(counter)
     if (entry === undefined) return
     this.#entries.set(counter, { ...entry, stage: 'acked' })
+    if (what === 'ours') this.#taken.add(counter)
     if (what === 'ours') entry.receipt?.acked.resolve(as)
   }
 
@@ -149,12 +152,27 @@ export class Outbox {
     for (const [counter, entry] of this.#entries) {
       if (counter > mark && entry.stage === 'acked') this.#entries.set(counter, { ...entry, stage: 'saved' })
     }
+    for (const counter of this.#taken) if (counter > mark) this.#taken.delete(counter)
+  }
+
+  /** The first commits here, as far as the log is known to hold these very bytes. */
+  *taken(): Iterable<Commit> {
+    for (const [counter, { commit }] of this.#entries) {
+      if (!this.#taken.has(counter)) return
+      yield commit
+    }
+  }
+
+  /** Nothing is told of what the log holds any more; it is brought again. */
+  forgetTaken(): void {
+    this.#taken.clear()
   }
 
   /** Takes out the commit, which is now in the base, and tells its id. `as`: what it stands for that the hub's log has it. */
   settle(counter: Counter, as: Durability): CommitId | null {
     const entry = this.#entries.get(counter)
     this.#entries.delete(counter)
+    this.#taken.delete(counter)
     entry?.receipt?.acked.resolve(as)
     return entry?.commit.id ?? null
   }
@@ -167,6 +185,7 @@ export class Outbox {
   reject(counter: Counter, error: SyncError): void {
     const entry = this.#entries.get(counter)
     this.#entries.delete(counter)
+    this.#taken.delete(counter)
     const next = [...this.#entries.values()].find(({ commit }) => commit.id.counter > counter)
     if (entry !== undefined && next !== undefined) {
       const inherited = new Set([...entry.inherited, ...entry.replaced, ...next.inherited])
@@ -181,6 +200,7 @@ export class Outbox {
       const entry = this.#entries.get(commit.id.counter)
       assert(entry !== undefined, 'a recommit keeps the commit id')
       if (entry.commit === commit) continue
+      this.#taken.delete(commit.id.counter)
       this.#entries.set(commit.id.counter, { ...entry, commit, stage: 'unsaved', bytes: commitBytes(commit) })
     }
   }

@@ -62,6 +62,8 @@ export class PendingWrites {
     this.#clock = clock
     this.#onChange = onChange
     this.#backoff = new Backoff(clock)
+    // Also where nothing waits: whether it is saved has an answer at any moment.
+    void store.lost?.then((error) => this.#fail([], error))
   }
 
   /** What it stands for that a step is recorded. */
@@ -202,7 +204,8 @@ export class PendingWrites {
     }
     this.#recorded += batch.length
     for (const waiting of batch) this.#loads[waiting.author].remove(waiting)
-    this.#failure = null
+    // What was under way when the store was lost may have been the last that it took.
+    this.#failure = this.#lost
     this.#backoff.reset()
     for (const { onRecorded } of hearersOf(batch)) onRecorded()
     this.#endFlushes(

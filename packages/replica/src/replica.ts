@@ -15,12 +15,14 @@ import type {
   ReplicaStore,
   TablesReads,
 } from '@rejoin/core'
+import type { FoldWork } from './fold-work.ts'
 import type { OutboxCommit } from './outbox.ts'
 import type { Receipt } from './receipt.ts'
 import type { Resolution } from './resolution.ts'
 import type { ReplicaStatus } from './status.ts'
 import type { OnOps, Subscribe } from './subscribers.ts'
 import type { SyncReport } from './sync-once.ts'
+import type { ReplicaWitness } from './vanished.ts'
 
 export interface ReplicaOptions<D extends AnyDomain> {
   readonly domain: D
@@ -33,6 +35,18 @@ export interface ReplicaOptions<D extends AnyDomain> {
   readonly dial: Dial | null
   /** Whether to connect at once and stay connected. Default: true where there is a `dial`. */
   readonly live?: boolean
+  /**
+   * What was noted of the replica that is kept here, for `status.localStateLost` to tell where its store has vanished;
+   * default: nothing was.
+   */
+  readonly witness?: ReplicaWitness | null
+  /**
+   * Where a large stored base is folded, e.g. on a worker thread; it stays the caller's, and is closed after the replica.
+   * Default: where the app runs, which a large document holds up for as long as it takes to open it.
+   */
+  readonly fold?: FoldWork | null
+  /** Commits that may wait for an acknowledgement; at most, and by default, `limits.outboxCommitsMax`. */
+  readonly outboxCommitsMax?: number
   /** One line for each thing worth telling. */
   readonly log?: (line: string) => void
 }

@@ -6,6 +6,7 @@ import type {
   Crdt,
   CrdtAwareness,
   Namespace,
+  PathLedger,
   ReplicaStore,
 } from '@rejoin/core'
 import type { Healing } from './healing.ts'
@@ -44,6 +45,8 @@ export interface Tally {
   snapshotBytes: number
   /** Of what hubs had lost and were sent again. */
   healedBytes: number
+  /** What catching up has cost, by path. */
+  readonly paths: PathLedger
   /** The last greeting's answer that brought more than `live`. */
   welcome: { readonly path: CatchUpPath; readonly why: string } | null
 }

@@ -7,9 +7,11 @@ import type { Folding } from './folding.ts'
 import { isTooNew, type ReplicaMemory } from './memory.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import type { Connection, ReplicaStatus } from './status.ts'
+import type { ReplicaWitness } from './vanished.ts'
 
 export interface StatusParts {
   readonly domain: AnyDomain
+  readonly localStateLost: ReplicaWitness | null
   readonly memory: ReplicaMemory
   readonly writes: PendingWrites
   readonly folding: Folding
@@ -57,6 +59,7 @@ export class StatusView {
     const plain: Omit<ReplicaStatus, 'conflicts'> = {
       state: connection.state,
       copyOf: memory.copyOf,
+      localStateLost: this.#parts.localStateLost,
       pending: memory.outbox.size,
       cursor: memory.cursor,
       persistence: writes.persistence,

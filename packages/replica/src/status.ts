@@ -15,6 +15,7 @@ import {
 import type { FoldingTrouble } from './folding.ts'
 import { Listeners } from './listeners.ts'
 import type { Persistence } from './persistence.ts'
+import type { ReplicaWitness } from './vanished.ts'
 
 /** Where a rebuild found this replica to hold other content than the hub (DIVERGED). */
 export interface Divergence {
@@ -27,6 +28,11 @@ export interface ReplicaStatus extends SyncNotes {
   readonly state: ReplicaState
   /** The id that this replica had until, opening it this time, its folder was found to be a copy; else null. */
   readonly copyOf: ReplicaId | null
+  /**
+   * The replica that was kept here, where its store had vanished when this one was opened, and how many commits that no hub
+   * had acknowledged are known to be lost with it; else null.
+   */
+  readonly localStateLost: ReplicaWitness | null
   /** Commits in the outbox. */
   readonly pending: number
   /** Up to where this replica has everything, recorded; null while it never had anything. */

@@ -5,12 +5,14 @@
  */
 import {
   limits,
+  pathBillsSince,
   SyncError,
   type Bill,
   type CatchUpPath,
   type Clock,
   type Counter,
   type Dial,
+  type PathBills,
 } from '@rejoin/core'
 import type { Exchange } from './exchange.ts'
 import type { LiveLoop } from './live-loop.ts'
@@ -37,6 +39,11 @@ export interface SyncReport {
   /** As the transport counts them, frames included. */
   readonly bytesUp: number
   readonly bytesDown: number
+  /**
+   * What of that catching up has cost, by path, with its time: of each greeting until everything was here. Over HTTP pushes go
+   * up with the greeting, and so they are in it.
+   */
+  readonly paths: PathBills
 }
 
 /** Over a one-shot channel what a reset or a refusal left over takes another round. */
@@ -90,7 +97,12 @@ export class SyncOnce {
 
   async #report(work: () => Promise<void>): Promise<SyncReport> {
     const { tally } = this.#exchange
-    const before = { ...tally, ...this.#exchange.bill, divergence: this.#connection.divergence }
+    const before = {
+      ...tally,
+      ...this.#exchange.bill,
+      paths: tally.paths.read(),
+      divergence: this.#connection.divergence,
+    }
     await work()
     const bill: Bill = this.#exchange.bill
     const { divergence } = this.#connection
@@ -105,6 +117,7 @@ export class SyncOnce {
       divergence: divergence === before.divergence ? null : divergence,
       bytesUp: bill.bytesUp - before.bytesUp,
       bytesDown: bill.bytesDown - before.bytesDown,
+      paths: pathBillsSince(tally.paths.read(), before.paths),
     }
   }
 

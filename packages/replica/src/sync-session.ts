@@ -4,8 +4,7 @@
  */
 import {
   asSyncError,
-  limits,
-  SyncError,
+  type SyncError,
   unreachable,
   type Ack,
   type CaughtUp,
@@ -18,6 +17,7 @@ import {
 } from '@rejoin/core'
 import { AnswerWatch } from './answer-watch.ts'
 import { CatchUp } from './catch-up.ts'
+import { Ending } from './ending.ts'
 import { helloOf, inTheWay } from './greeting.ts'
 import type { Brought } from './brought.ts'
 import { tooNew } from './memory.ts'
@@ -26,15 +26,8 @@ import { Pause } from './pause.ts'
 import { Presence } from './presence.ts'
 import { PushAnswers } from './push-answers.ts'
 import { PushWindow } from './push-window.ts'
-import { isStopCode } from './refusals.ts'
-import {
-  endOfAnswer,
-  endOfChannel,
-  endOfError,
-  endOfLeaving,
-  endOfRefusal,
-  type SessionEnd,
-} from './session-end.ts'
+import { endOfError, endOfRefusal, type SessionEnd } from './session-end.ts'
+import { SessionAccount } from './session-account.ts'
 import type { SessionParts } from './session-parts.ts'
 import { hasSpoken, nextSpeaker } from './speaker.ts'
 
@@ -50,14 +43,14 @@ export class SyncSession {
   readonly #watch: AnswerWatch
   readonly #pause: Pause
   readonly #presence: Presence
+  readonly #ending: Ending
+  readonly #account: SessionAccount
   readonly #over = new AbortController()
   /** All that a one-shot channel carries up was sent. */
   #said = false
   /** With the greeting what the hub lost went up, and nothing else. */
   #brings = false
   #busy = false
-  #closingWaitMs: number | null = null
-  #end: SessionEnd | null = null
 
   constructor(channel: ReplicaChannel, parts: SessionParts, goal: Counter | null) {
     this.#channel = channel
@@ -69,12 +62,14 @@ export class SyncSession {
     this.#pause = new Pause(parts.clock, this.#over.signal)
     this.#mending = new Mending(channel, parts, goal, this.#window, this.#pause, () => this.push())
     this.#answers = new PushAnswers(parts, this.#window, this.#mending)
+    this.#account = new SessionAccount(channel, parts)
+    this.#ending = new Ending(channel, parts, this.#pause)
     this.#presence = new Presence(parts, this.#over.signal)
     this.#watch = new AnswerWatch(
       parts.clock,
       this.#over.signal,
       () => this.#awaitsAnswer(),
-      () => this.#giveUp(),
+      () => this.#ending.giveUp(),
     )
   }
 
@@ -82,6 +77,7 @@ export class SyncSession {
     return this.#catchUp.isOver
   }
 
+  /** Bytes of this channel; what of it catching up has cost, by path, is in the tally. */
   get bill(): ReplicaChannel['bill'] {
     return this.#channel.bill
   }
@@ -95,15 +91,16 @@ export class SyncSession {
       this.#channel.close({ code: error.code, message: error.message })
       return endOfError(error)
     } finally {
+      this.#account.ended()
+      // A hub of before that offer refuses whoever makes it; to be sent too much does no harm.
+      if (!this.#account.isWelcome) this.#parts.memory.outbox.forgetTaken()
       this.#over.abort()
     }
   }
 
   /** Says goodbye; `run` ends. */
   leave(): void {
-    this.#end ??= endOfLeaving(this.#parts.memory)
-    this.#channel.send({ type: 'Bye' })
-    this.#channel.close()
+    this.#ending.leave()
   }
 
   sendAwareness(update: Uint8Array): void {
@@ -142,13 +139,14 @@ export class SyncSession {
       await this.#parts.writes.room()
       this.#busy = false
       const message = await this.#channel.receive()
-      if (message === null) return this.#hungUp()
+      if (message === null) return this.#ending.hungUp(this.caughtUp, this.#brings)
       this.#busy = true
       await this.#take(message)
       this.#busy = false
-      if (this.#end !== null) {
+      const { end } = this.#ending
+      if (end !== null) {
         this.#channel.close()
-        return this.#end
+        return end
       }
       if (this.#isDone()) this.leave()
       this.#watch.look()
@@ -184,21 +182,16 @@ export class SyncSession {
       case 'Awareness':
         return this.#presence.take(message.update)
       case 'Closing':
-        this.#closingWaitMs = message.retryAfterMs
-        if (message.code !== null && isStopCode(message.code)) {
-          this.#end = endOfError(new SyncError(message.code, message.message))
-        }
-        return
+        return this.#ending.closing(message)
       default:
         unreachable(message)
     }
   }
 
   #takeWelcome(welcome: Welcome): void {
-    const { tally, connection, log } = this.#parts
+    const { connection, log } = this.#parts
     this.#watch.heard()
-    if (tally.welcome === null || tally.welcome.path === 'live' || welcome.path === 'heal')
-      tally.welcome = welcome
+    this.#account.welcome(welcome)
     log(`catching up by ${welcome.path}: ${welcome.why}`)
     this.#mending.noteWelcome()
     this.#catchUp.begin(welcome)
@@ -222,11 +215,12 @@ export class SyncSession {
     this.#watch.heard()
     await this.#catchUp.makeOwn()
     if (await this.#catchUp.isShort()) {
-      this.#end = { kind: 'asked' }
+      this.#ending.decide({ kind: 'asked' })
       return
     }
     this.#count(this.#catchUp.end(message, await this.#catchUp.base(message)))
     this.#parts.healing.over()
+    this.#account.arrived()
     if (isReset) this.#mending.noteReset()
     connection.noteSuccess(inTheWay(this.#parts))
     connection.on('caughtUp')
@@ -248,7 +242,7 @@ export class SyncSession {
     const { counter } = refused
     this.#watch.heard()
     if (counter === null) {
-      this.#end = endOfRefusal(refused)
+      this.#ending.decide(endOfRefusal(refused))
       return
     }
     this.#answers.refused({ ...refused, counter })
@@ -259,7 +253,7 @@ export class SyncSession {
   async #goOn(): Promise<void> {
     if (this.#mending.isDue && this.caughtUp) {
       const end = await this.#mending.mend()
-      if (end !== null) this.#end = end
+      if (end !== null) this.#ending.decide(end)
     }
     this.push()
   }
@@ -288,8 +282,7 @@ export class SyncSession {
   }
 
   #count(brought: Brought): void {
-    this.#parts.tally.pulled += brought.pulled
-    this.#parts.tally.applied += brought.applied
+    this.#account.brought(brought)
     this.#mending.noteBrought(brought)
   }
 
@@ -297,25 +290,5 @@ export class SyncSession {
     if (this.#busy) return false
     if (!this.caughtUp || !this.#window.isEmpty || this.#mending.awaitsReset) return true
     return this.#parts.memory.outbox.first?.stage === 'acked'
-  }
-
-  #giveUp(): void {
-    const message = `the hub did not answer within ${limits.answerMsMax} ms`
-    this.#end ??= { kind: 'failed', error: new SyncError('TIMED_OUT', message), waitMs: null }
-    this.#channel.close({ code: 'TIMED_OUT', message })
-  }
-
-  /** The hub has said all it had to say, or the channel was closed. */
-  async #hungUp(): Promise<SessionEnd> {
-    this.#channel.close()
-    const reason = await this.#channel.closed
-    if (this.#end !== null) return this.#end
-    if (this.#channel.oneShot && reason.code === null) {
-      const { memory, healing } = this.#parts
-      if (healing.isAsked || (this.#brings && this.caughtUp && memory.outbox.size > 0))
-        return { kind: 'asked' }
-      if (this.caughtUp) return endOfAnswer(memory, this.#pause.last)
-    }
-    return endOfChannel(reason, this.#closingWaitMs)
   }
 }

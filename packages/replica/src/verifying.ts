@@ -5,6 +5,7 @@
  */
 import {
   commitName,
+  SyncError,
   type Commit,
   type Counter,
   type Crdt,
@@ -134,6 +135,8 @@ function contentDigest(
         if (commit.update.length > 0) crdt.updates.inspect(commit.update)
         applyOutbox(document, [commit])
       } catch (error) {
+        // Its base was dropped to be fetched again: the next opening makes what waits anew.
+        if (base.length === 0 && meta?.cursor === null && isUnknownItem(error)) return null
         const message = `commit ${commitName(commit.id)} does not build on what is before it: ${messageOf(error)}`
         faults.push({ counter: commit.id.counter, message })
         return null
@@ -143,6 +146,10 @@ function contentDigest(
   } finally {
     document.destroy()
   }
+}
+
+function isUnknownItem(error: unknown): boolean {
+  return error instanceof SyncError && error.code === 'UPDATE_UNKNOWN_ITEM'
 }
 
 function messageOf(error: unknown): string {

@@ -38,12 +38,15 @@ describe('one exchange', () => {
     await line.next('Push')
     line.say(ack(1))
     line.say(tail(cursor(2), { replica: replica.id, counter: 1, update: null }))
-    const { bytesUp, bytesDown, ...counts } = await report
+    const { bytesUp, bytesDown, paths, ...counts } = await report
     const path = { path: 'tail', why: 'tail it is', divergence: null }
     const whole = { snapshotBytes: 0, healedBytes: 0 }
     expect(counts).toEqual({ pulled: 2, applied: 1, pushed: 1, ...whole, ...path })
     expect(bytesUp).toBeGreaterThan(50)
     expect(bytesDown).toBeGreaterThan(50)
+    // What was pushed and came back after that is not catching up.
+    expect(paths.tail?.bytesDown).toBeLessThan(bytesDown)
+    expect(paths.tail).toMatchObject({ times: 1, ms: 0 })
     await line.next('Bye')
     expect(replica.status).toMatchObject({ state: 'offline', pending: 0, cursor: cursor(2) })
   })

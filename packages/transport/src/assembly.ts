@@ -19,19 +19,30 @@ export class Reassembly {
   readonly #clock: Clock
   readonly #bytesMax: number
   readonly #onLate: (reason: CloseReason) => void
+  readonly #hold: (bytes: number) => void
+  #bytesHeld = 0
   #current: Assembly | null = null
   #cancelDeadline: () => void = () => {}
 
-  constructor(clock: Clock, bytesMax: number, onLate: (reason: CloseReason) => void) {
+  /** @param hold hears how many bytes more are kept, or less (below 0); it throws where they may not be. */
+  constructor(
+    clock: Clock,
+    bytesMax: number,
+    onLate: (reason: CloseReason) => void,
+    hold: (bytes: number) => void = () => {},
+  ) {
     this.#clock = clock
     this.#bytesMax = bytesMax
     this.#onLate = onLate
+    this.#hold = hold
   }
 
-  /** The message once it is whole, until then null. @throws SyncError MESSAGE_MALFORMED or MESSAGE_TOO_LARGE */
+  /** The message once it is whole, until then null. @throws SyncError MESSAGE_MALFORMED or MESSAGE_TOO_LARGE, or what `hold` throws */
   add(fragment: Extract<Frame, { kind: 'first' | 'further' }>): Uint8Array | null {
     if (fragment.kind === 'first') this.#begin(fragment)
     if (this.#current?.channel !== fragment.channel) throw malformed('a further fragment without a first one')
+    this.#hold(fragment.payload.length)
+    this.#bytesHeld += fragment.payload.length
     const payload = this.#current.add(fragment.payload)
     if (payload !== null) this.dropAll()
     return payload
@@ -50,6 +61,8 @@ export class Reassembly {
   dropAll(): void {
     this.#current = null
     this.#cancelDeadline()
+    if (this.#bytesHeld > 0) this.#hold(-this.#bytesHeld)
+    this.#bytesHeld = 0
   }
 
   #begin(first: Extract<Frame, { kind: 'first' }>): void {

@@ -22,6 +22,8 @@ export interface ConnectionOptions<Send, Receive> {
   readonly side: 'replica' | 'hub'
   readonly encode: (message: Send) => Uint8Array
   readonly decode: (payload: Uint8Array) => Receive
+  /** What a message holds packed, once somebody takes it; null from it, or for it: nothing. */
+  readonly unpack: ((message: Receive) => Promise<Receive> | null) | null
   /** Bytes of one message received. */
   readonly messageBytesMax: number
   readonly oneShot: boolean
@@ -35,6 +37,10 @@ export interface ConnectionOptions<Send, Receive> {
   readonly onClosed: (reason: CloseReason) => void
   /** Called with an error that only a bug on this side explains. */
   readonly onFault: (error: unknown) => void
+  /** Hears how many bytes of an unfinished message are held more, or less; a SyncError that it throws closes the connection. */
+  readonly hold: (bytes: number) => void
+  /** Hears by how much the bytes that wait to be sent have changed, all channels together. */
+  readonly onBacklog: (bytes: number) => void
 }
 
 export class Connection<Send, Receive> implements Carrier<Send, Receive> {
@@ -64,7 +70,8 @@ export class Connection<Send, Receive> implements Carrier<Send, Receive> {
     this.side = options.side
     this.oneShot = options.oneShot
     this.encode = options.encode
-    this.#reassembly = new Reassembly(options.clock, options.messageBytesMax, (reason) => this.close(reason))
+    const late = (reason: CloseReason): void => this.close(reason)
+    this.#reassembly = new Reassembly(options.clock, options.messageBytesMax, late, options.hold)
     options.socket.handle({
       frame: (bytes) => this.#receive(bytes),
       closed: (reason) => this.#finish(reason.code === null ? { ...reason, code: options.lost } : reason),
@@ -126,6 +133,10 @@ export class Connection<Send, Receive> implements Carrier<Send, Receive> {
     for (const channel of this.#channels.values()) if (!channel.peerEnded) channel.endedByPeer()
   }
 
+  unpack(message: Receive): Promise<Receive> | null {
+    return this.#options.unpack?.(message) ?? null
+  }
+
   ready(channel: FramedChannel<Send, Receive>): void {
     if (!this.#turns.includes(channel)) this.#turns.push(channel)
     this.#pump()
@@ -145,6 +156,10 @@ export class Connection<Send, Receive> implements Carrier<Send, Receive> {
     }
   }
 
+  backlogChanged(bytes: number): void {
+    this.#options.onBacklog(bytes)
+  }
+
   afterBacklogTime(act: () => void): () => void {
     return after(this.#options.clock, limits.backlogMsMax, act)
   }
@@ -162,6 +177,17 @@ export class Connection<Send, Receive> implements Carrier<Send, Receive> {
     if (this.channelCount > 0 || this.#over) return
     if (this.#leaving !== null) this.close(this.#leaving)
     else this.#options.onIdle()
+  }
+
+  /** What a peer sent cannot be read, or a bug was met. */
+  fail(error: unknown): void {
+    if (error instanceof SyncError) return this.close({ code: error.code, message: error.message })
+    // Not the peer's doing; `HAZARDS.md` G15: what it says stays in this process.
+    this.close({
+      code: this.side === 'hub' ? 'HUB_INTERNAL' : this.#options.lost,
+      message: 'a bug was met',
+    })
+    this.#options.onFault(error)
   }
 
   #pump(): void {
@@ -206,13 +232,7 @@ export class Connection<Send, Receive> implements Carrier<Send, Receive> {
     try {
       this.#route(decodeFrame(bytes), bytes.length)
     } catch (error) {
-      if (error instanceof SyncError) return this.close({ code: error.code, message: error.message })
-      // Not the peer's doing; `HAZARDS.md` G15: what it says stays in this process.
-      this.close({
-        code: this.side === 'hub' ? 'HUB_INTERNAL' : this.#options.lost,
-        message: 'a bug was met',
-      })
-      this.#options.onFault(error)
+      this.fail(error)
     }
   }
 

@@ -15,10 +15,16 @@ export interface Carrier<Send, Receive> {
   readonly side: 'replica' | 'hub'
   readonly oneShot: boolean
   encode(message: Send): Uint8Array
+  /** What it holds packed; null: nothing. */
+  unpack(message: Receive): Promise<Receive> | null
+  /** A message cannot be unpacked. */
+  fail(error: unknown): void
   /** The channel has frames to send. */
   ready(channel: FramedChannel<Send, Receive>): void
   /** By how much the bytes that wait to be received have changed. */
   inboxChanged(bytes: number): void
+  /** By how much the bytes that wait to be sent have changed. */
+  backlogChanged(bytes: number): void
   /** Acts once a closing channel has had its time; the returned function cancels. */
   afterBacklogTime(act: () => void): () => void
   /** Tells the peer at once, ahead of everything else, that the channel is over. */
@@ -37,6 +43,8 @@ export class FramedChannel<Send, Receive> implements Channel<Send, Receive> {
   readonly #outbox = new Outbox()
   readonly #inbox: { readonly message: Receive; readonly bytes: number }[] = []
   #bytesUnderWay = 0
+  /** Of the backlog, as its connection knows it. */
+  #bytesTold = 0
   #bytesSent = 0
   #bytesReceived = 0
   #ended = false
@@ -87,11 +95,12 @@ export class FramedChannel<Send, Receive> implements Channel<Send, Receive> {
     const next = this.#inbox.shift()
     if (next !== undefined) {
       this.#carrier.inboxChanged(-next.bytes)
-      return next.message
+      return this.#unpacked(next.message)
     }
     if (this.#peerEnded || this.#closing !== null || this.#over) return null
     assert(this.#receiver === null, 'one receive at a time')
-    return await new Promise((resolve) => (this.#receiver = resolve))
+    const message = await new Promise<Receive | null>((resolve) => (this.#receiver = resolve))
+    return message === null ? null : this.#unpacked(message)
   }
 
   end(): void {
@@ -138,6 +147,7 @@ export class FramedChannel<Send, Receive> implements Channel<Send, Receive> {
     const frame = encodeFrame(this.#outbox.next(this.number))
     this.#bytesSent += frame.length
     this.#bytesUnderWay += frame.length
+    this.#tellBacklog()
     return frame
   }
 
@@ -145,6 +155,7 @@ export class FramedChannel<Send, Receive> implements Channel<Send, Receive> {
   taken(bytes: number): void {
     if (this.#over) return
     this.#bytesUnderWay -= bytes
+    this.#tellBacklog()
     if (!this.#allTaken) return
     this.#releaseDrainers()
     if (this.#closing !== null) this.finish(this.#closing)
@@ -188,6 +199,7 @@ export class FramedChannel<Send, Receive> implements Channel<Send, Receive> {
     this.#cancelDeadline()
     this.#outbox.clear()
     this.#bytesUnderWay = 0
+    this.#tellBacklog()
     this.#carrier.forget(this)
     this.#releaseDrainers()
     this.#giveNull()
@@ -203,9 +215,26 @@ export class FramedChannel<Send, Receive> implements Channel<Send, Receive> {
     return this.#ended || this.#closing !== null || this.#over
   }
 
+  /** Only when it is taken, so that one message at a time is held so. Null where that shows that the peer is not to be heard. */
+  #unpacked(message: Receive): Receive | Promise<Receive | null> {
+    const unpacking = this.#carrier.unpack(message)
+    if (unpacking === null) return message
+    return unpacking.catch((error: unknown) => {
+      this.#carrier.fail(error)
+      return null
+    })
+  }
+
   #queue(outgoing: Outgoing): void {
     this.#outbox.push(outgoing)
+    this.#tellBacklog()
     this.#carrier.ready(this)
+  }
+
+  #tellBacklog(): void {
+    const bytes = this.backlogBytes - this.#bytesTold
+    this.#bytesTold = this.backlogBytes
+    if (bytes !== 0) this.#carrier.backlogChanged(bytes)
   }
 
   #finishIfBothEnded(): void {

@@ -41,7 +41,7 @@ export function memoryConnection(options: {
   near.peer = far
   far.peer = near
   hubConnection(far, clock, accept)
-  const connection = replicaConnection(near, clock)
+  const connection = replicaConnection(near, clock, {}, 'plain')
   const senderOf = (direction: Direction) => (direction === 'up' ? near : far)
   return {
     open: () => connection.open(),

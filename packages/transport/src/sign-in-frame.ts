@@ -1,6 +1,7 @@
 /**
- * Signing in by the first frame of a live socket, for browsers: a page cannot set headers, and hears no reason when an
- * upgrade is refused. The frame is `[0][6][text]`: up with the token, down without text once the hub knows who it is.
+ * Signing in by a frame of a live socket, `[0][6][text]`. As the first one, for browsers, which cannot set headers and hear no
+ * reason when an upgrade is refused: up with the token, down without text once the hub knows who it is. Later, to stay when a
+ * token ends: down without text asks for a fresh one, up brings it.
  */
 import { SyncError, type CloseReason } from '@rejoin/core'
 import { Reader } from './codec/reader.ts'
@@ -9,6 +10,9 @@ import type { Socket } from './socket.ts'
 
 /** Offered as a second subprotocol by whoever will sign in so; else it is done by headers, or not at all. */
 export const SIGN_IN_PROTOCOL = 'rejoin.sign-in'
+
+/** Offered beside it by whoever can bring a fresh token while its socket lives, and wants to be asked for it. */
+export const RENEW_PROTOCOL = 'rejoin.renew'
 
 const SIGN_IN_KIND = 6
 
@@ -65,6 +69,22 @@ export function signInOn<Begun>(
     socket.handle({ frame: take, closed: lose })
     socket.send(encodeSignIn(token), () => {})
   })
+}
+
+/** The socket without the frames that sign in, once it has begun: `take` gets those. */
+export function withoutSignIns(socket: Socket, take: (bytes: Uint8Array) => void): Socket {
+  return {
+    pausable: socket.pausable,
+    send: (frame, taken) => socket.send(frame, taken),
+    close: (reason) => socket.close(reason),
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    handle: (handler) =>
+      socket.handle({
+        frame: (bytes) => (bytes[0] === 0 && bytes[1] === SIGN_IN_KIND ? take(bytes) : handler.frame(bytes)),
+        closed: (reason) => handler.closed(reason),
+      }),
+  }
 }
 
 function isSignedIn(bytes: Uint8Array): boolean {

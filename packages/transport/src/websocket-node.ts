@@ -20,7 +20,13 @@ export interface OpenOptions {
 }
 
 /** `ws` counts the payload alone; nothing of ours is larger. Compression is off on both sides (`HAZARDS.md` G5). */
-export const socketOptions = { maxPayload: limits.frameBytesMax, perMessageDeflate: false } as const
+export const socketOptions = {
+  maxPayload: limits.frameBytesMax,
+  perMessageDeflate: false,
+  maxFragments: limits.socketFragmentsMax,
+  maxBufferedChunks: limits.socketChunksMax,
+  maxPendingAutoPongs: limits.socketPongsMax,
+} as const
 
 /** @throws SyncError HUB_UNREACHABLE, UNAUTHENTICATED, FORBIDDEN, or what else the hub's refusal names */
 export function openWebSocket(url: URL, options: OpenOptions): Promise<Socket> {

@@ -7,7 +7,7 @@ import { openWebSocket, sendsHeaders } from '#websocket'
 import type { Connection } from './connection.ts'
 import { replicaConnection } from './sides.ts'
 import { liveUrl } from './hub-url.ts'
-import { SIGN_IN_PROTOCOL, signInOn } from './sign-in-frame.ts'
+import { encodeSignIn, RENEW_PROTOCOL, SIGN_IN_PROTOCOL, signInOn, withoutSignIns } from './sign-in-frame.ts'
 import { after, type Socket } from './socket.ts'
 import { askToken, type TokenSource } from './token.ts'
 
@@ -126,10 +126,42 @@ class WebSocketDialer {
     const token = this.#token === null ? null : await askToken(this.#token, signal)
     const inHead = token !== null && sendsHeaders
     const headers = inHead ? { ...this.#headers, authorization: `Bearer ${token}` } : this.#headers
-    const subprotocols = token === null || inHead ? [] : [SIGN_IN_PROTOCOL]
+    const subprotocols = token === null ? [] : [RENEW_PROTOCOL, ...(inHead ? [] : [SIGN_IN_PROTOCOL])]
     const socket = await openWebSocket(this.#url, { headers, subprotocols, signal })
-    const begin = () => this.#begun(socket)
+    const begin = () => this.#begun(token === null ? socket : this.#renewing(socket, token))
     return token === null || inHead ? begin() : await signInOn(socket, token, signal, begin)
+  }
+
+  /** The hub asks for a fresh token before one ends. Where there is none yet it asks again, and then the socket ends. */
+  #renewing(socket: Socket, token: string): Socket {
+    let shown = token
+    let isAsking = false
+    return withoutSignIns(socket, () => {
+      // Of two that it gets for one wish, the hub takes the second for a fault.
+      if (isAsking) return
+      isAsking = true
+      void this.#freshToken(shown).then((fresh) => {
+        isAsking = false
+        if (fresh === null) return
+        shown = fresh
+        socket.send(encodeSignIn(fresh), () => {})
+      })
+    })
+  }
+
+  /** Null where none is to be had now. */
+  async #freshToken(shown: string): Promise<string | null> {
+    if (this.#token === null) return null
+    const late = new AbortController()
+    const cancelTimeout = after(this.#clock, limits.answerMsMax, () => late.abort())
+    try {
+      const token = await askToken(this.#token, late.signal)
+      return token === shown || this.#closed ? null : token
+    } catch {
+      return null
+    } finally {
+      cancelTimeout()
+    }
   }
 
   #begun(socket: Socket): ReplicaConnection {

@@ -15,7 +15,7 @@ describe('a browser bundle', () => {
     const { code, modules } = await bundle(defaultClientConditions)
     expect(modules).toContainEqual(expect.stringMatching(/websocket-browser\.ts$/))
     expect(
-      modules.filter((id) => /(websocket|sha256)-node|node_modules\/(ws|hono|@hono)\/|^node:/.test(id)),
+      modules.filter((id) => /(websocket|sha256|zlib)-node|node_modules\/(ws|hono|@hono)\/|^node:/.test(id)),
     ).toEqual([])
     expect(code).not.toMatch(/sec-websocket|permessage-deflate|node:|require\(/i)
     expect(code).toContain('rejoin.1')

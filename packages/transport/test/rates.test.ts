@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { limits, type DownMessage, type HubChannel, type UpMessage } from '@rejoin/core'
 import { VirtualClock } from '@rejoin/testkit'
 import { memoryConnection } from '../src/index.ts'
+import { Greetings } from '../src/server/greetings.ts'
 import { meteredChannel } from '../src/server/metered-channel.ts'
 import { defaultPeerLimits, Peers } from '../src/server/peers.ts'
 import { defaultRates, Meter, TokenBucket, type Rates } from '../src/server/rates.ts'
@@ -71,9 +72,14 @@ interface World {
 async function world(rates: Partial<Rates>): Promise<World> {
   const clock = new VirtualClock(1)
   const meter = new Meter({ messages: generous, bytes: generous, commits: generous, ...rates }, clock)
+  const greetings = new Greetings(Infinity, clock)
+  const bounds = { join: () => () => {}, greetings, connectionBacklogBytes: () => 0 }
   let arrived: (channel: HubChannel) => void = () => {}
   const arrival = new Promise<HubChannel>((resolve) => (arrived = resolve))
-  const connection = memoryConnection({ clock, accept: (channel) => arrived(meteredChannel(channel, meter)) })
+  const connection = memoryConnection({
+    clock,
+    accept: (channel) => arrived(meteredChannel(channel, meter, bounds)),
+  })
   const channel = connection.open()
   channel.send(hello())
   const hub = await arrival
@@ -169,13 +175,13 @@ describe('[14] principals', () => {
     const peers = new Peers(new VirtualClock(1), { commits: { perSecond: 1, burst: 5 } })
     const signIn = { id: 'ada', expiresAt: null, revoked: new AbortController().signal }
     const load = { messages: 1, bytes: 1, commits: 5 }
-    const [one, two] = [peers.enter(signIn), peers.enter(signIn)]
+    const [one, two] = [peers.enter(signIn, null), peers.enter(signIn, null)]
     expect(one.meter.take(load)).toBeNull()
     expect(two.meter.take(load)).toMatchObject({ of: 'commits' })
     one.leave()
     two.leave()
-    expect(peers.enter(signIn).meter.take(load)).toMatchObject({ of: 'commits' })
-    expect(peers.enter({ ...signIn, id: 'bob' }).meter.take(load)).toBeNull()
+    expect(peers.enter(signIn, null).meter.take(load)).toMatchObject({ of: 'commits' })
+    expect(peers.enter({ ...signIn, id: 'bob' }, null).meter.take(load)).toBeNull()
   })
 
   test('that are at rest are forgotten, those with something to pay back are not', () => {
@@ -183,7 +189,7 @@ describe('[14] principals', () => {
     const peers = new Peers(clock)
     const load = { messages: 1, bytes: 1, commits: 100_001 }
     const visit = (id: string) => {
-      const peer = peers.enter({ id, expiresAt: null, revoked: new AbortController().signal })
+      const peer = peers.enter({ id, expiresAt: null, revoked: new AbortController().signal }, null)
       const excess = peer.meter.take(
         id.startsWith('busy') ? load : { ...load, commits: 0, messages: 0, bytes: 0 },
       )

@@ -12,7 +12,7 @@ import { until, within } from '../../support/until.ts'
 import { Bystander, phrasesOf } from '../bystander.ts'
 import { CommitLedger } from '../commit-ledger.ts'
 import type { FaultCounts, History } from '../counts.ts'
-import { checkHubFolder } from '../hub-folder-check.ts'
+import { checkCrash, checkHubFolder } from '../hub-folder-check.ts'
 import { PowerCut, type CutReport } from './cut.ts'
 import { compileWitness } from './witness.ts'
 
@@ -83,6 +83,7 @@ export async function cutReplica(random: Seeded, { folder, faults, isOver }: His
     cuts++
     const client = await openClient({ data })
     try {
+      checkCrash(client.found)
       ledger.checkReadable(phrasesOf(await client.open(intents, 'support')), 'saved')
     } finally {
       await client.close()

@@ -20,7 +20,9 @@ export type Write =
 export class Draft implements Registers {
   readonly #base: Registers
   readonly #hlc: Hlc
+  /** Of the sets in `asked`, the first `#indexed`: the rest are entered when somebody reads. */
   readonly #pending = new Map<string, Map<KeyText, Entry | null>>()
+  #indexed = 0
   readonly #places: { readonly place: RegisterPlace; readonly op: number }[] = []
   #op = 0
   readonly #layouts = new Map<string, TableLayout>()
@@ -44,8 +46,6 @@ export class Draft implements Registers {
     const entry = { table: place.layout.name, key, value, hlc: this.#hlc }
     this.asked.push(entry)
     this.#places.push({ place, op: this.#op })
-    this.#layouts.set(place.layout.name, place.layout)
-    this.#pendingOf(place.layout.name).set(keyText(key), entry)
   }
 
   /** Removes one register, where there is something to remove. */
@@ -70,6 +70,7 @@ export class Draft implements Registers {
 
   /** What is left to write: sets that change what is read or settle a conflict, removes of what is there. */
   writes(): readonly Write[] {
+    this.#index()
     const writes: Write[] = []
     for (const [table, pending] of this.#pending) {
       for (const [text, entry] of pending) {
@@ -99,12 +100,14 @@ export class Draft implements Registers {
   }
 
   read(table: string, key: KeyParts): Register {
+    this.#index()
     const pending = this.#pending.get(table)?.get(keyText(key))
     if (pending === undefined) return this.#base.read(table, key)
     return pending === null ? [] : [pending]
   }
 
   *scan(table: string, prefix: KeyParts): Iterable<Register> {
+    this.#index()
     const pending = this.#pending.get(table)
     if (pending === undefined) return yield* this.#base.scan(table, prefix)
     const start = prefixText(prefix)
@@ -119,6 +122,7 @@ export class Draft implements Registers {
   }
 
   *contested(): Iterable<Register> {
+    this.#index()
     for (const register of this.#base.contested()) {
       const key = register[0]?.key ?? []
       const table = register[0]?.table ?? ''
@@ -127,6 +131,7 @@ export class Draft implements Registers {
   }
 
   tableNames(): Iterable<string> {
+    this.#index()
     return new Set([...this.#base.tableNames(), ...this.#pending.keys()])
   }
 
@@ -136,6 +141,17 @@ export class Draft implements Registers {
     const field = findPlace(layout, entry.key)?.field ?? null
     const read = readRegister(layout, field, current)
     return read === undefined || !sameValue(read, entry.value) || isConflict(layout, field, current)
+  }
+
+  /** A hub asks what is set, and mostly no writer reads: so no index is made for nobody. */
+  #index(): void {
+    for (; this.#indexed < this.asked.length; this.#indexed++) {
+      const entry = this.asked[this.#indexed]
+      const layout = this.#places[this.#indexed]?.place.layout
+      assert(entry !== undefined && layout !== undefined, 'every set has its place')
+      this.#layouts.set(layout.name, layout)
+      this.#pendingOf(layout.name).set(keyText(entry.key), entry)
+    }
   }
 
   #pendingOf(table: string): Map<KeyText, Entry | null> {

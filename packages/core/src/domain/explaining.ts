@@ -5,12 +5,12 @@
 import { asSyncError, SyncError } from '../errors.ts'
 import type { Entry } from '../entry.ts'
 import type { Hlc } from '../hlc.ts'
-import { keyText, type KeyParts } from '../key.ts'
+import { checkKey, keyText, type KeyParts } from '../key.ts'
 import { canonicalJson, sameValue, type Value } from '../value.ts'
 import type { AnyDomain } from './domain.ts'
-import { emptyDraft, type Write } from './draft.ts'
+import { emptyDraft, type Draft, type Write } from './draft.ts'
 import type { AnyOp } from './op.ts'
-import { runOps } from './planning.ts'
+import { checkEntries, runOps, runParsedOps, type CheckedOps } from './planning.ts'
 import { retiredLayout, upcastEach } from './upcasting.ts'
 
 /**
@@ -61,37 +61,79 @@ export function checkEntriesFollowFromOps(
   version: number = domain.version,
 ): void {
   const explained = askedBy(domain, ops, hlc, version)
+  for (const [i, entry] of entries.entries()) checkFollows(domain, version, explained, entry, i, hlc)
+}
+
+/**
+ * What a hub checks of a commit besides its bytes: that its entries are the domain's (`checkEntries`), and follow from its ops.
+ * What an op is found to set was checked when it was set: so an entry that is the very same need not be.
+ * @throws SyncError ENTRY_INVALID, and what `checkEntriesFollowFromOps` throws.
+ */
+export function checkCommitEntries(checked: CheckedOps, entries: readonly Entry[], hlc: Hlc): void {
+  const { domain, version } = checked
+  const draft = emptyDraft(hlc)
+  runParsedOps(checked, draft)
+  const explained = askedOf(draft)
+  let areChecked = false
   for (const [i, entry] of entries.entries()) {
-    const path = `update.entries[${i}]`
-    if (entry.hlc !== hlc) {
-      throw new SyncError('HLC_MISMATCH', `${path} is stamped ${entry.hlc}, its commit ${hlc}`, { path })
-    }
-    if (retiredLayout(domain, entry.table, version) !== null) continue
-    if (!explained(entry.table, entry.key, entry.value)) {
-      const what = `${entry.table} ${JSON.stringify(entry.key)} = ${canonicalJson(entry.value).slice(0, 100)}`
-      throw new SyncError('ENTRY_UNEXPLAINED', `${path}: no op of the commit sets ${what}`, { path })
-    }
+    checkKey(entry.key)
+    if (entry.hlc === hlc && explained(entry.table, entry.key, entry.value)) continue
+    // That it is none of the domain's says more than that no op sets it.
+    if (!areChecked) checkEntries(domain, entries, version)
+    areChecked = true
+    checkFollows(domain, version, explained, entry, i, hlc)
   }
 }
 
-/** Runs the writers against empty tables, and tells whether they ask for a set. */
-function askedBy(
+type Explained = (table: string, key: KeyParts, value: Value) => boolean
+
+function checkFollows(
   domain: AnyDomain,
-  ops: readonly AnyOp[],
-  hlc: Hlc,
   version: number,
-): (table: string, key: KeyParts, value: Value) => boolean {
+  explained: Explained,
+  entry: Entry,
+  i: number,
+  hlc: Hlc,
+): void {
+  const path = `update.entries[${i}]`
+  if (entry.hlc !== hlc) {
+    throw new SyncError('HLC_MISMATCH', `${path} is stamped ${entry.hlc}, its commit ${hlc}`, { path })
+  }
+  if (retiredLayout(domain, entry.table, version) !== null) return
+  if (explained(entry.table, entry.key, entry.value)) return
+  const what = `${entry.table} ${JSON.stringify(entry.key)} = ${canonicalJson(entry.value).slice(0, 100)}`
+  throw new SyncError('ENTRY_UNEXPLAINED', `${path}: no op of the commit sets ${what}`, { path })
+}
+
+/** Runs the writers against empty tables, and tells whether they ask for a set. */
+function askedBy(domain: AnyDomain, ops: readonly AnyOp[], hlc: Hlc, version: number): Explained {
   const draft = emptyDraft(hlc)
   runOps(domain, upcastEach(domain, ops, version), draft)
-  const asked = new Map<string, Value[]>()
-  for (const { table, key, value } of draft.asked) {
+  return askedOf(draft)
+}
+
+function askedOf({ asked }: Draft): Explained {
+  const [only, second] = asked
+  if (only === undefined) return () => false
+  if (second === undefined) {
+    return (table, key, value) =>
+      table === only.table && sameKey(key, only.key) && sameValue(only.value, value)
+  }
+  const byName = new Map<string, Value[]>()
+  for (const { table, key, value } of asked) {
     const name = registerName(table, key)
-    const values = asked.get(name)
-    if (values === undefined) asked.set(name, [value])
+    const values = byName.get(name)
+    if (values === undefined) byName.set(name, [value])
     else values.push(value)
   }
   return (table, key, value) =>
-    asked.get(registerName(table, key))?.some((each) => sameValue(each, value)) === true
+    byName.get(registerName(table, key))?.some((each) => sameValue(each, value)) === true
+}
+
+function sameKey(a: KeyParts, b: KeyParts): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }
 
 function registerName(table: string, key: KeyParts): string {

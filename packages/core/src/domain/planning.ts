@@ -83,6 +83,32 @@ export function canonicalOps(
   ops: readonly AnyOp[],
   version: number = domain.version,
 ): readonly AnyOp[] {
+  return checkOps(domain, ops, version).ops
+}
+
+/** Ops that were checked against a domain. */
+export interface CheckedOps {
+  readonly domain: AnyDomain
+  /** Of the domain, in which they were written. */
+  readonly version: number
+  /** In canonical form, as they were written. */
+  readonly ops: readonly AnyOp[]
+  /** As the domain's version says them, one for each; null where it has nothing for one to do. */
+  readonly parsed: readonly (ParsedOp | null)[]
+}
+
+/** An op with what its schema made of its payload. */
+export interface ParsedOp {
+  readonly type: string
+  readonly payload: unknown
+}
+
+/** As `canonicalOps`, with what the check has read: so that who checks more need not read it again. */
+export function checkOps(
+  domain: AnyDomain,
+  ops: readonly AnyOp[],
+  version: number = domain.version,
+): CheckedOps {
   if (ops.length === 0) throw new SyncError('OP_INVALID', 'a commit has at least one op', { path: 'ops' })
   if (ops.length > limits.commitOpsMax) {
     throw new SyncError(
@@ -93,31 +119,36 @@ export function canonicalOps(
   }
   // Holes as well.
   const copies = Array.from(ops, (op, i) => canonicalOp(op, `ops[${i}]`))
-  for (const [i, op] of upcastEach(domain, copies, version).entries()) {
-    if (op !== null) parsePayload(domain, op, i)
-  }
-  return copies
+  const parsed = upcastEach(domain, copies, version).map((op, i) => parseOp(domain, op, i))
+  return { domain, version, ops: copies, parsed }
 }
 
 /** Runs the writers of ops into `draft`. */
 export function runOps(domain: AnyDomain, ops: readonly (AnyOp | null)[], draft: Draft): void {
   const tables = writeTables(domain, draft)
-  for (const [i, op] of ops.entries()) {
-    // Nothing for this version to do.
-    if (op === null) continue
-    const payload = parsePayload(domain, op, i)
-    draft.beginOp(i)
-    try {
-      if (isBuiltInOp(op.type)) writeRegisters(domain, draft, payload)
-      // The declaration's writer takes this very domain's tables and its schema's output; the types were joined there.
-      else refusePromise(domain.ops[op.type]?.write(tables as never, payload as never))
-    } catch (error) {
-      const wrapped = asSyncError(error, 'OP_FAILED', `ops[${i}] (${op.type}): its writer threw`)
-      throw new SyncError(wrapped.code, `ops[${i}] (${op.type}): ${wrapped.message}`, {
-        cause: error,
-        path: `ops[${i}]`,
-      })
-    }
+  for (let i = 0; i < ops.length; i++) runOp(domain, parseOp(domain, ops[i] ?? null, i), i, tables, draft)
+}
+
+/** The same with ops that were parsed before. */
+export function runParsedOps({ domain, parsed }: CheckedOps, draft: Draft): void {
+  const tables = writeTables(domain, draft)
+  for (let i = 0; i < parsed.length; i++) runOp(domain, parsed[i] ?? null, i, tables, draft)
+}
+
+function runOp(domain: AnyDomain, op: ParsedOp | null, i: number, tables: object, draft: Draft): void {
+  // Nothing for this version to do.
+  if (op === null) return
+  draft.beginOp(i)
+  try {
+    if (isBuiltInOp(op.type)) writeRegisters(domain, draft, op.payload)
+    // The declaration's writer takes this very domain's tables and its schema's output; the types were joined there.
+    else refusePromise(domain.ops[op.type]?.write(tables as never, op.payload as never))
+  } catch (error) {
+    const wrapped = asSyncError(error, 'OP_FAILED', `ops[${i}] (${op.type}): its writer threw`)
+    throw new SyncError(wrapped.code, `ops[${i}] (${op.type}): ${wrapped.message}`, {
+      cause: error,
+      path: `ops[${i}]`,
+    })
   }
 }
 
@@ -130,6 +161,10 @@ function refusePromise(result: unknown): void {
     'OP_FAILED',
     'its writer is asynchronous: a writer reads and writes the tables in one turn',
   )
+}
+
+function parseOp(domain: AnyDomain, op: AnyOp | null, index: number): ParsedOp | null {
+  return op === null ? null : { type: op.type, payload: parsePayload(domain, op, index) }
 }
 
 function parsePayload(domain: AnyDomain, op: AnyOp, index: number): unknown {

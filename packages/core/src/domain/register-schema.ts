@@ -92,8 +92,8 @@ export function checkValue(place: RegisterPlace, value: unknown): Value {
   if (schema === undefined)
     throw new SyncError('KEY_INVALID', `table ${name} has no field ${String(place.field)}`)
   // Zod drops unknown fields of objects; what is stored must be exactly what the schema lets through.
-  const parsed = canonicalValue(parse(schema, canonical, 'VALUE_INVALID', what), what)
-  if (!sameValue(parsed, canonical)) {
+  const parsed: unknown = parse(schema, canonical, 'VALUE_INVALID', what)
+  if (parsed !== canonical && !sameValue(canonicalValue(parsed, what), canonical)) {
     throw new SyncError('VALUE_INVALID', `${what} holds more than its schema allows`, { path: what })
   }
   return canonical

@@ -2,7 +2,7 @@
 import { SyncError } from '../errors.ts'
 import { checkKey, type KeyParts } from '../key.ts'
 import {
-  readTables,
+  readsOf,
   rowParts,
   type MapReads,
   type RecordsReads,
@@ -47,50 +47,137 @@ export type TableWriters<T extends Tables> = { readonly [Name in keyof T]: Table
 
 /** Writers of every table over one draft. Each throws KEY_INVALID or VALUE_INVALID and then has written nothing. */
 export function writeTables<D extends AnyDomain>(domain: D, draft: Draft): TableWriters<D['tables']> {
-  const reads = new Map<string, unknown>(Object.entries(readTables(domain, draft)))
-  const writers = new Map<string, unknown>()
-  for (const layout of domain.layouts.values()) {
-    writers.set(layout.name, Object.assign(readsOf(reads.get(layout.name)), writesOf(layout, draft)))
-  }
-  return Object.fromEntries(writers) as TableWriters<D['tables']>
+  let tables = classes.get(domain)
+  if (tables === undefined) classes.set(domain, (tables = tablesOf(domain)))
+  return new tables(draft) as TableWriters<D['tables']>
 }
 
-function writesOf(layout: TableLayout, draft: Draft): object {
-  const setFields = (row: KeyParts, fields: object): void => {
-    for (const [field, value] of Object.entries(fields)) {
-      if (value === undefined) continue
-      const place = placeOf(layout, [...row, field])
-      draft.set(place, checkValue(place, value))
+type TablesClass = new (draft: Draft) => object
+
+/** One a domain: its writers are made for every commit that a hub checks, and each of them only when it is used. */
+const classes = new WeakMap<AnyDomain, TablesClass>()
+
+function tablesOf(domain: AnyDomain): TablesClass {
+  class DraftTables {
+    readonly #draft: Draft
+    readonly #writers: (object | undefined)[] = []
+
+    constructor(draft: Draft) {
+      this.#draft = draft
+    }
+
+    static writer(tables: DraftTables, place: number, layout: TableLayout): object {
+      return (tables.#writers[place] ??= writerOf(layout, tables.#draft))
     }
   }
-  const clearFields = (row: KeyParts, fields: readonly string[]): void => {
-    for (const field of fields) draft.remove(layout.name, [...placeOf(layout, [...row, field]).row, field])
+  for (const [place, layout] of [...domain.layouts.values()].entries()) {
+    Object.defineProperty(DraftTables.prototype, layout.name, {
+      enumerable: true,
+      get(this: DraftTables) {
+        return DraftTables.writer(this, place, layout)
+      },
+    })
   }
+  return DraftTables
+}
+
+function writerOf(layout: TableLayout, draft: Draft): object {
   switch (layout.table.kind) {
     case 'map':
-      return {
-        set: (key: unknown, value: unknown) => {
-          const place = placeOf(layout, rowOf(layout, key))
-          draft.set(place, checkValue(place, value))
-        },
-        remove: (key: unknown) => draft.removeRow(layout, rowOf(layout, key)),
-      }
+      return new MapDraft(layout, draft)
     case 'records':
-      return {
-        add: (key: unknown, fields: object = {}) => {
-          const row = rowOf(layout, key)
-          draft.set(placeOf(layout, row), EXISTS)
-          setFields(row, fields)
-        },
-        set: (key: unknown, fields: object) => setFields(rowOf(layout, key), fields),
-        clear: (key: unknown, ...fields: string[]) => clearFields(rowOf(layout, key), fields),
-        remove: (key: unknown) => draft.removeRow(layout, rowOf(layout, key)),
-      }
+      return new RecordsDraft(layout, draft)
     case 'singleton':
-      return {
-        set: (fields: object) => setFields([], fields),
-        clear: (...fields: string[]) => clearFields([], fields),
-      }
+      return new SingletonDraft(layout, draft)
+  }
+}
+
+/** What the writers of all kinds of tables do; which of it is seen, the table's type says. */
+class TableDraft {
+  protected readonly layout: TableLayout
+  protected readonly draft: Draft
+  #reads: (RecordsReads<never> & SingletonReads<never>) | null = null
+
+  constructor(layout: TableLayout, draft: Draft) {
+    this.layout = layout
+    this.draft = draft
+  }
+
+  /** Every view has a part of these; which, its table's kind says. */
+  protected get reads(): RecordsReads<never> & SingletonReads<never> {
+    return (this.#reads ??= readsOf(this.layout, this.draft) as RecordsReads<never> & SingletonReads<never>)
+  }
+
+  protected setFields(row: KeyParts, fields: object): void {
+    for (const [field, value] of Object.entries(fields)) {
+      if (value === undefined) continue
+      const place = placeOf(this.layout, [...row, field])
+      this.draft.set(place, checkValue(place, value))
+    }
+  }
+
+  protected clearFields(row: KeyParts, fields: readonly string[]): void {
+    const { layout, draft } = this
+    for (const field of fields) draft.remove(layout.name, [...placeOf(layout, [...row, field]).row, field])
+  }
+}
+
+class RowsDraft extends TableDraft {
+  get size(): number {
+    return this.reads.size
+  }
+
+  get(key: never): unknown {
+    return this.reads.get(key)
+  }
+
+  has(key: never): boolean {
+    return this.reads.has(key)
+  }
+
+  entries(prefix?: never): Iterable<unknown> {
+    return this.reads.entries(prefix)
+  }
+
+  remove(key: unknown): void {
+    this.draft.removeRow(this.layout, rowOf(this.layout, key))
+  }
+}
+
+class MapDraft extends RowsDraft {
+  set(key: unknown, value: unknown): void {
+    const place = placeOf(this.layout, rowOf(this.layout, key))
+    this.draft.set(place, checkValue(place, value))
+  }
+}
+
+class RecordsDraft extends RowsDraft {
+  add(key: unknown, fields: object = {}): void {
+    const row = rowOf(this.layout, key)
+    this.draft.set(placeOf(this.layout, row), EXISTS)
+    this.setFields(row, fields)
+  }
+
+  set(key: unknown, fields: object): void {
+    this.setFields(rowOf(this.layout, key), fields)
+  }
+
+  clear(key: unknown, ...fields: string[]): void {
+    this.clearFields(rowOf(this.layout, key), fields)
+  }
+}
+
+class SingletonDraft extends TableDraft {
+  get(): unknown {
+    return this.reads.get()
+  }
+
+  set(fields: object): void {
+    this.setFields([], fields)
+  }
+
+  clear(...fields: string[]): void {
+    this.clearFields([], fields)
   }
 }
 
@@ -104,18 +191,4 @@ function rowOf(layout: TableLayout, key: unknown): KeyParts {
   }
   checkRowKey(layout, row)
   return row
-}
-
-/** The reads of a view as own properties: its own live on its class and use private fields. */
-function readsOf(view: unknown): object {
-  // Every view has a part of these; which, its table's kind says.
-  const reads = view as RecordsReads<never> & SingletonReads<never>
-  return {
-    get: (key: never) => reads.get(key),
-    has: (key: never) => reads.has(key),
-    entries: (prefix?: never) => reads.entries(prefix),
-    get size() {
-      return reads.size
-    },
-  }
 }

@@ -104,6 +104,11 @@ export interface DocumentWeight {
   readonly liveStructs: number
   /** Runs of deleted items. */
   readonly deadStructs: number
+  /**
+   * Runs that a search for the places of all first items passes, in the worst order that they may come in: what many clients
+   * that began at one place cost whoever reads them.
+   */
+  readonly scanSteps: number
 }
 
 /** Next clock by client: which items a document holds. */

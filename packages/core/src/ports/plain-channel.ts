@@ -33,6 +33,7 @@ export type PlainHubChannel = Channel<PlainDown, PlainUp>
 
 const passing: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'CHANNEL_CLOSED',
+  'DOCUMENT_TOO_LARGE',
   'HUB_CLOSING',
   'HUB_INTERNAL',
   'NAMESPACE_UNKNOWN',

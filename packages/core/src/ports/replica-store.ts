@@ -8,7 +8,7 @@
  */
 import type { Commit, RejectedCommit } from '../commit.ts'
 import type { Cursor } from '../cursor.ts'
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode, SyncError } from '../errors.ts'
 import type { Hlc } from '../hlc.ts'
 import type { Counter, ReplicaId } from '../ids.ts'
 import type { ClientId } from './crdt.ts'
@@ -113,8 +113,13 @@ export type ReplicaStep =
   | { readonly kind: 'domainVersion'; readonly domainVersion: number }
 
 export interface ReplicaStore {
-  /** What it means when `record` resolves. The same for as long as the store is open. */
+  /**
+   * What it means when `record` resolves. The same for as long as the store is open. What a hub would tell again, a store
+   * may bring to the disk later than that, as long as nothing recorded after it is kept without it.
+   */
   readonly durability: Durability
+  /** Resolves with why nothing more can be recorded in this process, where that is noticed at once; never rejects. */
+  readonly lost?: Promise<SyncError> | undefined
   /** Everything, in one consistent read; null where nothing was ever recorded. */
   load(): Promise<StoredReplica | null>
   record(steps: readonly ReplicaStep[]): Promise<void>

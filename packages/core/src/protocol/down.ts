@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { cursorSchema } from '../cursor.ts'
 import { isErrorCode, type ErrorCode } from '../errors.ts'
 import { counterSchema, replicaIdSchema } from '../ids.ts'
+import { limits } from '../limits.ts'
 import type { Durability } from '../ports/hub-store.ts'
 import { awarenessSchema, bytesSchema, hlcSchema } from './up.ts'
 
@@ -45,6 +46,8 @@ export const snapshotSchema = z.object({
   type: z.literal('Snapshot'),
   cursor: cursorSchema,
   snapshot: bytesSchema,
+  /** Where it is there, `snapshot` is packed (zlib, RFC 1950), and this what it inflates to, bytes: for who offers `zlib`. */
+  inflatesTo: z.number().int().min(1).max(limits.messageDownBytesMax).optional(),
 })
 export type Snapshot = z.output<typeof snapshotSchema>
 
@@ -83,7 +86,10 @@ export type NewerDomain = z.output<typeof newerDomainSchema>
 export const tailCommitSchema = z.object({
   replica: replicaIdSchema,
   counter: counterSchema,
-  /** Null in the live tail of the commit's own author, who pushed these very bytes on this channel. */
+  /**
+   * Null in the live tail of the commit's own author, who pushed these very bytes on this channel; and in a catch-up for who
+   * has said in `Hello` that it has them.
+   */
   update: bytesSchema.nullable(),
 })
 export type TailCommit = z.output<typeof tailCommitSchema>

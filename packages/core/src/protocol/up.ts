@@ -37,6 +37,13 @@ export const helloSchema = z.object({
   /** Its highest counter that it knows to be acknowledged; 0 for none. */
   ackedCounter: z.number().int().min(0),
   capabilities: z.array(z.string().max(32)).max(32),
+  /**
+   * With the capability `trim`, and only then: the Yjs V1 state vector of commits that it has although its cursor does not
+   * cover them, with all that they deleted. A tail names those and leaves their bytes out.
+   */
+  stateVector: bytesSchema
+    .refine((bytes) => bytes.length <= limits.helloVectorBytesMax, 'the state vector is too large')
+    .optional(),
 })
 export type Hello = z.output<typeof helloSchema>
 

@@ -71,7 +71,8 @@ export function rowKey(table: Table, row: KeyParts): unknown {
   return table.kind !== 'singleton' && isTuple(table.key) ? [...row] : row[0]
 }
 
-function readsOf(layout: TableLayout, registers: Registers): unknown {
+/** One of them. */
+export function readsOf(layout: TableLayout, registers: Registers): unknown {
   switch (layout.table.kind) {
     case 'map':
       return new RowsView(layout, registers, (_, register) => readRegister(layout, null, register))

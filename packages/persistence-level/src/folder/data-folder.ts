@@ -14,13 +14,14 @@ import { SyncError } from '@rejoin/core'
 import { Level } from 'level'
 import type { BatchWitness } from '../batch-witness.ts'
 import type { DatabaseGate } from '../gate/database-gate.ts'
-import type { SyncPolicy } from '../gate/sync-policy.ts'
+import { durabilityOf, type SyncPolicy } from '../gate/sync-policy.ts'
 import { storeError } from '../level-error.ts'
 import type { LevelDatabase } from '../level-database.ts'
 import { Ballast, ballastBytesDefault } from './ballast.ts'
-import { CountFile } from './count-file.ts'
-import { FolderGate, openWithBallast } from './folder-gate.ts'
-import { Lease } from './lease.ts'
+import { COUNT, CountFile } from './count-file.ts'
+import { FolderGate, withBallast } from './folder-gate.ts'
+import { Lease, leftLease } from './lease.ts'
+import { examineLogs, logFaultPlace, type LogExamination, type LogFault } from './log-faults.ts'
 import {
   FOLDER_FORMAT,
   MAKING,
@@ -37,6 +38,8 @@ import {
 export interface OpenContents<Contents> {
   readonly contents: Contents
   readonly incarnation: string
+  /** False where it was opened though something is missing, to look at it. */
+  readonly isWhole?: boolean
 }
 
 /** Opens what is in a database; `createIfMissing` as for the database itself. */
@@ -59,6 +62,8 @@ export interface FolderFinding {
   readonly isClosedInOrder: boolean
   /** Batches that were answered under a weaker policy than `each batch`, not yet synced, and lost with the power. */
   readonly batchesLost: number
+  /** Where LevelDB's own files did not end whole, or are damaged; none, where all is as it was written. */
+  readonly logFaults: readonly LogFault[]
 }
 
 export interface DataFolder<Contents> {
@@ -111,6 +116,17 @@ async function openClaimed<Contents>(
   }
 }
 
+/** Keeps the folder at a real path from being opened in this process meanwhile. @throws SyncError STORE_LOCKED */
+export async function claimFolder<R>(folder: string, work: () => Promise<R>): Promise<R> {
+  if (openFolders.has(folder)) throw locked(folder, 'is already open in this process')
+  openFolders.add(folder)
+  try {
+    return await work()
+  } finally {
+    openFolders.delete(folder)
+  }
+}
+
 interface Opening<Contents> {
   readonly folder: string
   readonly options: DataFolderOptions
@@ -136,6 +152,8 @@ async function examine(folder: string, kind: FolderKind): Promise<Marker | null>
   if (!names.includes(MARKER)) {
     if (names.length === 0 || (names.includes(MAKING) && names.every((name) => makingNames.has(name))))
       return null
+    if (names.includes(COUNT) && names.includes('db') && !names.includes(MAKING))
+      throw damaged(folder, `it has lost its ${MARKER}`, mendable)
     throw foreign(folder, `it holds ${names.length} other files and no ${MARKER}`)
   }
   const marker = await readMarker(folder)
@@ -149,7 +167,7 @@ async function examine(folder: string, kind: FolderKind): Promise<Marker | null>
 async function make<Contents>(opening: Opening<Contents>, kind: FolderKind): Promise<Opened<Contents>> {
   const { folder } = opening
   await markMaking(folder)
-  const opened = await openDatabase(opening, true)
+  const opened = await openDatabase(opening, null)
   try {
     // Under LevelDB's lock, and after the database: its incarnation is the one that counts.
     await writeMarker(folder, { format: FOLDER_FORMAT, kind, incarnation: opened.incarnation })
@@ -165,22 +183,21 @@ async function openMade<Contents>(opening: Opening<Contents>, marker: Marker): P
   // Asked before LevelDB is: it would rotate its own log file before it noticed.
   const current = join(folder, 'db', 'CURRENT')
   if ((await access(current).catch(nullWhereMissing)) === null) {
-    throw damaged(folder, 'its database has lost the file CURRENT')
+    throw damaged(folder, 'its database has lost the file CURRENT', mendable)
   }
-  const opened = await openDatabase(opening, false)
-  if (opened.incarnation !== marker.incarnation) {
-    await opened.gate.close().catch(() => {})
-    throw damaged(folder, `its database is another one than ${MARKER} names`)
-  }
+  const opened = await openDatabase(opening, marker)
   await rm(join(folder, MAKING), { force: true })
   return opened
 }
 
 async function openDatabase<Contents>(
   { folder, options, openIn }: Opening<Contents>,
-  createIfMissing: boolean,
+  marker: Marker | null,
 ): Promise<Opened<Contents>> {
   const path = join(folder, 'db')
+  const createIfMissing = marker === null
+  // Before there is a database, which opens by itself: LevelDB replays its logs then, and deletes them.
+  const logs = createIfMissing ? nothingToExamine : await examineLogs(folder, await leftLease(folder))
   const database: LevelDatabase = new Level<string, string>(path, { createIfMissing })
   const sync = options.sync ?? 'each batch'
   const ballast = new Ballast(folder, options.ballastBytes ?? ballastBytesDefault)
@@ -188,17 +205,21 @@ async function openDatabase<Contents>(
   let count: CountFile | null = null
   let gate: DatabaseGate | null = null
   try {
-    await openWithBallast(database, createIfMissing, ballast)
+    await withBallast(ballast, () => database.open({ createIfMissing }))
     // Only now: LevelDB's lock keeps other processes from these files as well.
-    lease = await Lease.take(folder, randomUUID())
+    lease = await withBallast(ballast, () => Lease.take(folder, randomUUID(), durabilityOf(sync)))
     count = await CountFile.open(folder, createIfMissing, sync === 'each batch')
     const closed = () => openFolders.delete(folder)
     gate = new FolderGate({ database, path, lease, ballast, count, sync, closed })
     const opened = await openIn(gate, createIfMissing, count)
+    if (marker !== null && opened.incarnation !== marker.incarnation)
+      throw damaged(folder, `its database is another one than ${MARKER} names`)
+    const lostTables = await logs.settle(opened.isWhole === false ? 'damaged' : 'whole')
     await ballast.keep()
     const found = {
       isClosedInOrder: createIfMissing || !lease.isLeftOver,
       batchesLost: count.batchesLost,
+      logFaults: [...logs.faults, ...lostTables],
     }
     return { ...opened, gate, found }
   } catch (error) {
@@ -207,8 +228,22 @@ async function openDatabase<Contents>(
       await database.close()
       await count?.close(false)
     } else await gate.close().catch(() => {})
-    throw openingError(error, folder, createIfMissing)
+    const told = openingError(error, folder, createIfMissing)
+    // What is kept too much is no reason to hide why it could not be opened.
+    if (told.code === 'STORE_LOCKED') await logs.undo().catch(() => {})
+    else if (told.code !== 'STORE_CORRUPT') await logs.settle('unknown').catch(() => [])
+    else {
+      const lostTables = await logs.settle('damaged').catch(() => [])
+      throw withLogFaults(told, [...logs.faults, ...lostTables], folder)
+    }
+    throw told
   }
+}
+
+const nothingToExamine: LogExamination = {
+  faults: [],
+  settle: () => Promise.resolve([]),
+  undo: () => Promise.resolve(),
 }
 
 function openingError(error: unknown, folder: string, createIfMissing: boolean): SyncError {
@@ -216,8 +251,26 @@ function openingError(error: unknown, folder: string, createIfMissing: boolean):
   if (known.code === 'STORE_LOCKED') return locked(folder, 'is in use by another process')
   // LevelDB calls it an I/O error when CURRENT names a file that is not there.
   const isFileMissing = /no such file|does not exist/i.test(known.message)
-  return isFileMissing && !createIfMissing ? damaged(folder, 'a file of its database is missing') : known
+  return isFileMissing && !createIfMissing
+    ? damaged(folder, 'a file of its database is missing', mendable)
+    : known
 }
+
+/** Where what is missing may be. */
+function withLogFaults(error: SyncError, faults: readonly LogFault[], folder: string): SyncError {
+  if (faults.length === 0) return error
+  const places = faults.map((fault) => logFaultPlace(fault, folder))
+  const isHoled = faults.some(({ kind }) => kind === 'damaged')
+  const message = [error.message, ...places, ...(isHoled ? [holed] : [])].join('; ')
+  return new SyncError(error.code, message, {
+    cause: error,
+    ...(error.path === null ? {} : { path: error.path }),
+  })
+}
+
+const holed =
+  'whose write was in them nobody can tell, so all of the folder stays shut: restore a backup; or go on with what is there ' +
+  '(`rejoin repair --discard`), and what was exchanged comes back from replicas, or from the hub'
 
 function locked(folder: string, why: string): SyncError {
   return new SyncError(
@@ -233,10 +286,12 @@ function foreign(folder: string, why: string): SyncError {
   )
 }
 
-function damaged(folder: string, why: string): SyncError {
+const mendable = '`rejoin repair` writes it anew where that is possible; else '
+
+function damaged(folder: string, why: string, first = ''): SyncError {
   return new SyncError(
     'STORE_CORRUPT',
-    `${folder} is damaged: ${why}. Its files are as they were; restore a hub's folder from a backup, and let a replica fetch what it had into a new folder`,
+    `${folder} is damaged: ${why}. Its files are as they were; ${first}restore a hub's folder from a backup, and let a replica fetch what it had into a new folder`,
   )
 }
 

@@ -35,6 +35,8 @@ export interface FolderCopy {
   readonly onProgress?: (progress: CopyProgress) => void
   /** Ends it; nothing of it is left then. */
   readonly signal?: AbortSignal
+  /** It stays at `partialOf(place)`, whole, until `putInPlace`. */
+  readonly staysPartial?: boolean
   /** The last work in the folder, which is at `partial` still. */
   readonly finish: (partial: string, copied: CopiedValues) => Promise<void>
 }
@@ -48,10 +50,15 @@ export interface CopiedValues extends CopyProgress {
 /** Bytes of values that are written together, unless one alone is larger. */
 const batchBytes = 1024 * 1024
 
+/** Where a copy is until it is done. */
+export function partialOf(place: string): string {
+  return `${resolve(place)}.partial`
+}
+
 /** @throws SyncError INPUT_INVALID where something is at the place, STORE_FULL, STORE_UNAVAILABLE, or why the signal aborted */
 export async function copyFolder(copy: FolderCopy): Promise<CopiedValues> {
   const place = resolve(copy.place)
-  const partial = `${place}.partial`
+  const partial = partialOf(place)
   try {
     await checkOutside(place, copy.beside.folder)
     await checkFree(place)
@@ -69,14 +76,25 @@ export async function copyFolder(copy: FolderCopy): Promise<CopiedValues> {
     await copyBeside(partial, copy)
     await copy.finish(partial, copied)
     copy.signal?.throwIfAborted()
-    await syncFolder(partial)
-    await rmdir(place).catch(ignoreMissing)
-    await rename(partial, place)
-    await syncFolder(dirname(place))
+    if (copy.staysPartial === true) await syncFolder(dirname(place))
+    else await putInPlace(place)
     return copied
   } catch (error) {
     await rm(partial, { recursive: true, force: true }).catch(() => {})
     throw storeError(error, `${place} could not be written`)
+  }
+}
+
+/** Gives a copy its name. @throws SyncError INPUT_INVALID where something has come to the place meanwhile */
+export async function putInPlace(place: string): Promise<void> {
+  const partial = partialOf(place)
+  try {
+    await syncFolder(partial)
+    await rmdir(place).catch(ignoreMissing)
+    await rename(partial, resolve(place))
+    await syncFolder(dirname(resolve(place)))
+  } catch (error) {
+    throw placeError(error, place)
   }
 }
 

@@ -9,8 +9,9 @@
 import { dirname } from 'node:path'
 import { SyncError, type Durability } from '@rejoin/core'
 import { JobQueue, type Job } from '../job-queue.ts'
-import { batchOptions, type DatabaseGate } from '../gate/database-gate.ts'
+import type { DatabaseGate } from '../gate/database-gate.ts'
 import { durabilityOf, type SyncPolicy } from '../gate/sync-policy.ts'
+import { writeBatch } from '../level-batch.ts'
 import { storeError } from '../level-error.ts'
 import type { KeyRange, LevelDatabase, Operation } from '../level-database.ts'
 import type { Ballast } from './ballast.ts'
@@ -126,8 +127,11 @@ export class FolderGate implements DatabaseGate {
   }
 
   async #perform(jobs: readonly WriteJob[]): Promise<void> {
-    const operations = jobs.flatMap(({ task }) => (task.kind === 'write' ? task.operations : []))
     const alone = jobs[0]?.task
+    const operations =
+      jobs.length === 1 && alone?.kind === 'write'
+        ? alone.operations
+        : jobs.flatMap(({ task }) => (task.kind === 'write' ? task.operations : []))
     // After mending, too: the lock was free for a moment.
     this.#checkLease()
     try {
@@ -140,9 +144,9 @@ export class FolderGate implements DatabaseGate {
     }
   }
 
-  async #write(operations: Operation[]): Promise<void> {
+  async #write(operations: readonly Operation[]): Promise<void> {
     const { sync } = this.#parts
-    await this.database.batch<string, Uint8Array>(operations, batchOptions(sync === 'each batch'))
+    await writeBatch(this.database, operations, sync === 'each batch')
     if (sync === 'each batch') return
     this.#isUnsynced = true
     if (sync !== 'never') this.#syncing ??= this.#syncLater(sync)
@@ -187,7 +191,7 @@ export class FolderGate implements DatabaseGate {
     const reopened = await this.#doors.shut()
     try {
       await this.database.close()
-      await openWithBallast(this.database, false, this.#parts.ballast)
+      await withBallast(this.#parts.ballast, () => this.database.open({ createIfMissing: false }))
       this.#suspect = null
     } catch (error) {
       this.#suspect = storeError(error, `${this.#name} could not be opened again`)
@@ -244,18 +248,14 @@ export class FolderGate implements DatabaseGate {
   }
 }
 
-/** On a full disk the ballast makes room. */
-export async function openWithBallast(
-  database: LevelDatabase,
-  createIfMissing: boolean,
-  ballast: Ballast,
-): Promise<void> {
+/** On a full disk the ballast makes room, and it is done again. */
+export async function withBallast<R>(ballast: Ballast, step: () => Promise<R>): Promise<R> {
   try {
-    await database.open({ createIfMissing })
+    return await step()
   } catch (error) {
     if (storeError(error, '').code !== 'STORE_FULL') throw error
     await ballast.release()
-    await database.open({ createIfMissing })
+    return await step()
   }
 }
 

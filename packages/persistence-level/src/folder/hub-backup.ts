@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { SyncError, type Namespace } from '@rejoin/core'
 import { z } from 'zod'
 import type { LevelHubStore } from '../hub/hub-store.ts'
-import { copyFolder, writeNote, type CopyProgress } from './folder-copy.ts'
+import { copyFolder, partialOf, writeNote, type CopyProgress } from './folder-copy.ts'
 
 const BACKUP = 'rejoin.backup'
 
@@ -23,6 +23,8 @@ export interface CopyOptions {
 }
 
 export interface BackupOptions extends CopyOptions {
+  /** It is left at `PLACE.partial`, whole, for who looks at it first and then calls `putInPlace`. */
+  readonly staysPartial?: boolean
   /** When it is made, milliseconds since 1970: noted in the backup. */
   readonly at: number
 }
@@ -62,7 +64,8 @@ export async function backUpHub(
       await writeNote(join(partial, BACKUP), `${JSON.stringify(note, null, 2)}\n`)
     },
   })
-  return { path: await realpath(place), at, ...copied }
+  const path = await realpath(options.staysPartial === true ? partialOf(place) : place)
+  return { path, at, ...copied }
 }
 
 /** Whether the folder is a backup, which is restored and not served. */

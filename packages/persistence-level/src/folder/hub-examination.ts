@@ -11,12 +11,13 @@ import { readState } from '../hub/namespace-state.ts'
 import type { KeyRange } from '../level-database.ts'
 import { SealedDatabase } from '../sealed-database.ts'
 import { isCorrupt } from '../sealed-value.ts'
-import { openDataFolder } from './data-folder.ts'
+import { openDataFolder, type FolderFinding } from './data-folder.ts'
 import { backUpHub, isBackup, type BackupOptions, type HubBackup } from './hub-backup.ts'
 import { markerOf } from './folder-kind.ts'
 
 export interface ExaminedHubFolder {
   readonly path: string
+  readonly found: FolderFinding
   /** Takes no writes where it is a backup, or there is a fault that was not accepted. */
   readonly store: LevelHubStore
   /** What is wrong with the store as a whole. */
@@ -54,11 +55,13 @@ export async function examineHubFolder(
       fault ??= first
     }
     if (isBackup(path)) await store.refuseWrites()
-    return { contents: { store, fault, database: new SealedDatabase(gate, name) }, incarnation }
+    const contents = { store, fault, database: new SealedDatabase(gate, name) }
+    return { contents, incarnation, isWhole: fault === null }
   })
   const { store, fault, database } = folder.contents
   return {
     path: folder.path,
+    found: folder.found,
     store,
     fault,
     namespaces: () => namespacesIn(database),
@@ -89,17 +92,18 @@ async function namespacesIn(
     const isRemoved = readState(key, sealed)?.state.kind === 'removed'
     ;(isRemoved ? removed : names).add(hubKeys.namespaceOfState(key))
   })
-  // A namespace may have lost its state and hold records still.
-  for (let after = hubKeys.records.gt; ;) {
-    const next = await database.firstKey({ ...hubKeys.records, gt: after }).catch((error: unknown) => {
-      if (!(error instanceof SyncError) || !isCorrupt(error)) throw error
-      fault ??= error
-      return null
-    })
-    if (next === null) break
-    const namespace = hubKeys.namespaceOfRecord(next)
-    if (!removed.has(namespace)) names.add(namespace)
-    after = `${hubKeys.records.gt}${namespace}!~`
-  }
+  // A namespace may have lost its state and hold records still, or a checkpoint alone.
+  for (const range of hubKeys.contents)
+    for (let after = range.gt; ;) {
+      const next = await database.firstKey({ ...range, gt: after }).catch((error: unknown) => {
+        if (!(error instanceof SyncError) || !isCorrupt(error)) throw error
+        fault ??= error
+        return null
+      })
+      if (next === null) break
+      const namespace = hubKeys.namespaceIn(next)
+      if (!removed.has(namespace)) names.add(namespace)
+      after = `${range.gt}${namespace}!~`
+    }
   return { names: [...names].sort(), fault }
 }

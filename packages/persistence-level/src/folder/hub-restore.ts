@@ -3,6 +3,7 @@
  * it is done, so that a crash leaves no half restored hub that could be started.
  */
 import { realpath } from 'node:fs/promises'
+import type { FolderFinding } from './data-folder.ts'
 import { copyFolder } from './folder-copy.ts'
 import { backedUpAt, type CopyOptions } from './hub-backup.ts'
 import { examineHubFolder } from './hub-examination.ts'
@@ -21,6 +22,8 @@ export interface RestoredHub {
   readonly at: number | null
   readonly values: number
   readonly bytes: number
+  /** How the folder was found that it is made of. */
+  readonly found: FolderFinding
 }
 
 /**
@@ -53,7 +56,7 @@ export async function restoreHub(
         }
       },
     })
-    return { path: await realpath(place), at, values, bytes }
+    return { path: await realpath(place), at, values, bytes, found: source.found }
   } finally {
     await source.close()
   }

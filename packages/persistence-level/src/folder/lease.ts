@@ -6,12 +6,33 @@
  * costs one `stat`: the same file, unchanged since, is ours. A folder that was copied and put back is another file.
  */
 import { readFileSync, statSync, type BigIntStats } from 'node:fs'
-import { open, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
+import { open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import { SyncError } from '@rejoin/core'
+import { SyncError, type Durability } from '@rejoin/core'
+import { z } from 'zod'
+import { parsedJson, syncFolder } from './durable-files.ts'
 
 export const LEASE = 'rejoin.lease'
 export const LEASE_DRAFT = 'rejoin.lease.tmp'
+
+/** What a process left that did not close the folder in order. */
+export interface LeftLease {
+  /** What its answers stood for; null where it does not say: an earlier release, or the power went. */
+  readonly durability: Durability | null
+}
+
+const leaseSchema = z.object({ durability: z.enum(['applied', 'durable']) })
+
+/** Null where there is none: the folder was closed in order. */
+export async function leftLease(folder: string): Promise<LeftLease | null> {
+  try {
+    const lease = leaseSchema.safeParse(parsedJson(await readFile(join(folder, LEASE), 'utf8')))
+    return { durability: lease.success ? lease.data.durability : null }
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  }
+}
 
 export class Lease {
   /** True where the one before us did not give it up: its process died, or lost it. */
@@ -38,14 +59,16 @@ export class Lease {
     this.isLeftOver = isLeftOver
   }
 
-  /** Only under LevelDB's lock. `owner`: a text never used twice. */
-  static async take(folder: string, owner: string): Promise<Lease> {
+  /** Only under LevelDB's lock. `owner`: a text never used twice. `durability`: what its answers stand for. */
+  static async take(folder: string, owner: string, durability: Durability): Promise<Lease> {
     const path = join(folder, LEASE)
     const draft = join(folder, LEASE_DRAFT)
-    const text = `${JSON.stringify({ owner })}\n`
+    const text = `${JSON.stringify({ owner, durability })}\n`
     const isLeftOver = statSync(path, { throwIfNoEntry: false }) !== undefined
-    await writeFile(draft, text)
+    // An older one that says `durable` must not come back with the power: what it says would be believed.
+    await writeFile(draft, text, { flush: durability === 'applied' })
     await rename(draft, path)
+    if (durability === 'applied') await syncFolder(folder)
     const handle = await open(path, 'r')
     return new Lease(folder, text, handle, await handle.stat({ bigint: true }), isLeftOver)
   }

@@ -61,7 +61,7 @@ export async function readMarker(folder: string): Promise<Marker> {
   if (existsSync(join(folder, 'db', 'CURRENT'))) {
     throw new SyncError(
       'STORE_CORRUPT',
-      `${folder} has a damaged ${MARKER}, beside a database that may be whole: put that one file back from a backup or a copy of this very folder; else restore a hub from a backup (rejoin restore), and let a replica fetch what it had into a new folder`,
+      `${folder} has a damaged ${MARKER}, beside a database that may be whole: \`rejoin repair\` writes it anew of what the database says; else restore a hub from a backup (rejoin restore), and let a replica fetch what it had into a new folder`,
     )
   }
   throw new SyncError(

@@ -12,17 +12,19 @@ import {
   type ReplicaRepairPlan,
 } from '../replica/replica-findings.ts'
 import { replicaKeys, shelfRange } from '../replica/replica-keys.ts'
-import { decodeMeta, encodeMeta, metaFormat } from '../replica/replica-meta.ts'
+import { decodeMeta, encodeMeta, metaFormat, noNotes, type ReplicaMeta } from '../replica/replica-meta.ts'
 import { SealedDatabase, type Change } from '../sealed-database.ts'
 import { checksumOf, corrupt, isCorrupt, seal, tooShort, unseal } from '../sealed-value.ts'
+import { seqOf } from '../seq-text.ts'
 import { COUNT } from './count-file.ts'
-import { openDataFolder } from './data-folder.ts'
+import { openDataFolder, type FolderFinding } from './data-folder.ts'
 import { markerOf } from './folder-kind.ts'
 import { MARKER } from './marker.ts'
 import { PLACE } from './place-file.ts'
 
 export interface ExaminedReplicaFolder {
   readonly path: string
+  readonly found: FolderFinding
   /** What is wrong with the folder as a whole. */
   readonly fault: SyncError | null
   /** Namespaces of which anything is there, sorted. */
@@ -31,8 +33,14 @@ export interface ExaminedReplicaFolder {
   examine(namespace: Namespace): Promise<ReplicaFindings>
   /** A value as it stands there, unchecked: sealed, or null where there is none. */
   raw(key: string): Promise<Uint8Array | null>
-  /** Carries a plan out, in one batch. @param clientId one that this replica has never used. */
-  mend(findings: ReplicaFindings, plan: Mending, clientId: ClientId): Promise<void>
+  /** Keys of the values of the acknowledged base, whole or not. */
+  baseKeys(namespace: Namespace): Promise<readonly string[]>
+  /**
+   * Carries a plan out, in one batch.
+   * @param clientId one that this replica has never used.
+   * @param domain of a replica that cannot say it itself.
+   */
+  mend(findings: ReplicaFindings, plan: Mending, clientId: ClientId, domain?: string): Promise<void>
   /**
    * Takes a folder that is damaged as a whole for what it holds, as for an older copy of itself: each of its replicas gets an
    * identity of its own when it is opened the next time, so that no counter is given twice.
@@ -41,7 +49,7 @@ export interface ExaminedReplicaFolder {
   close(): Promise<void>
 }
 
-type Mending = Extract<ReplicaRepairPlan, { kind: 'mend' }>
+type Mending = Extract<ReplicaRepairPlan, { lost: object }>
 
 /** @throws SyncError as for opening a replica's folder, but makes none. */
 export async function examineReplicaFolder(path: string): Promise<ExaminedReplicaFolder> {
@@ -50,7 +58,7 @@ export async function examineReplicaFolder(path: string): Promise<ExaminedReplic
   const folder = await openDataFolder(path, 'replica', { ballastBytes: 0 }, async (gate, _, witness) => {
     const database = new SealedDatabase(gate, name)
     const fault = await folderFault(database, incarnation, witness.batchesMin)
-    return { contents: { database, fault, witness }, incarnation }
+    return { contents: { database, fault, witness }, incarnation, isWhole: fault === null }
   })
   const { database, fault, witness } = folder.contents
   // What does not read is taken for a copy's.
@@ -59,15 +67,26 @@ export async function examineReplicaFolder(path: string): Promise<ExaminedReplic
   let isAccepted = false
   return {
     path: folder.path,
+    found: folder.found,
     fault,
     namespaces: () => namespacesIn(database),
     examine: (namespace) => findReplicaDamage(database, namespace),
     raw: (key) => database.sealed(key),
-    mend: async (findings, plan, clientId) => {
+    baseKeys: (namespace) => baseKeys(database, namespace),
+    mend: async (findings, plan, clientId, domain) => {
       // The count of what went with the power goes at the end, and one that is damaged cannot say how much that was.
       if (!isMended && ((await batchesIn(database)) ?? witness.batchesMin) < witness.batches)
         await becomeCopy()
-      await database.write(await changesOf(database, findings, plan, clientId))
+      await database.write(
+        plan.kind === 'forget'
+          ? await deletions(database, findings)
+          : await changesOf(
+              database,
+              findings,
+              plan,
+              await mendedMeta(database, findings, plan, clientId, domain),
+            ),
+      )
       isMended = true
     },
     accept: async () => {
@@ -136,24 +155,20 @@ async function namespacesIn(database: SealedDatabase): Promise<readonly Namespac
 
 async function changesOf(
   database: SealedDatabase,
-  { namespace, meta, outbox, rejected, base, faults }: ReplicaFindings,
-  plan: Mending,
-  clientId: ClientId,
+  { namespace, outbox, rejected, base, faults }: ReplicaFindings,
+  plan: Exclude<Mending, { kind: 'forget' }>,
+  meta: ReplicaMeta,
 ): Promise<readonly Change[]> {
-  assert(meta !== null, 'a replica without its record is not mended')
   const kept = new Map<string, number>()
   const changes = new Map<string, Uint8Array | null>()
   const keep = async (key: string): Promise<void> => {
     const sealed = await database.sealed(key)
     if (sealed !== null) kept.set(key, checksumOf(sealed))
   }
-  const baseKeys = [
-    replicaKeys.snapshot(namespace),
-    ...(await database.keys(shelfRange('update', namespace))),
-  ]
+  const inBase = await baseKeys(database, namespace)
   for (const { key, part } of faults) if (part !== 'whole') changes.set(key, null)
-  if (plan.dropsBase) for (const key of baseKeys) changes.set(key, null)
-  else if (base.length > 0) for (const key of baseKeys) await keep(key)
+  if (plan.dropsBase) for (const key of inBase) changes.set(key, null)
+  else if (base.length > 0) for (const key of inBase) await keep(key)
   const moved = new Set(plan.rejected.map(({ id }) => id.counter))
   for (const { id } of outbox) {
     const key = replicaKeys.numbered('outbox', namespace, id.counter)
@@ -168,16 +183,89 @@ async function changesOf(
     changes.set(key, sealed)
     kept.set(key, checksumOf(sealed))
   }
-  const mended = {
+  const inventory = { count: kept.size, sum: [...kept.values()].reduce((sum, each) => sum ^ each, 0) >>> 0 }
+  const key = replicaKeys.meta(namespace)
+  changes.set(key, seal(key, encodeMeta(meta, inventory), metaFormat(meta)))
+  return Array.from(changes, ([changed, value]) => ({ key: changed, value }))
+}
+
+async function mendedMeta(
+  database: SealedDatabase,
+  findings: ReplicaFindings,
+  plan: Exclude<Mending, { kind: 'forget' }>,
+  clientId: ClientId,
+  domain: string | undefined,
+): Promise<ReplicaMeta> {
+  const { meta } = findings
+  if (meta === null) {
+    assert(domain !== undefined, 'the domain of a replica that cannot say it is named')
+    return await renewedMeta(database, findings, clientId, domain)
+  }
+  return {
     ...meta,
     identity: { ...meta.identity, clientId },
     cursor: plan.dropsBase ? null : meta.cursor,
     batches: meta.batches + 1,
   }
-  const inventory = { count: kept.size, sum: [...kept.values()].reduce((sum, each) => sum ^ each, 0) >>> 0 }
-  const key = replicaKeys.meta(namespace)
-  changes.set(key, seal(key, encodeMeta(mended, inventory), metaFormat(mended)))
-  return Array.from(changes, ([changed, value]) => ({ key: changed, value }))
+}
+
+/**
+ * What the commits that are left say. The identity is the one that made the newest of them, and a copy's: so it gets one of
+ * its own at the next opening, and no counter that was given is given again.
+ */
+async function renewedMeta(
+  database: SealedDatabase,
+  { namespace, outbox, rejected }: ReplicaFindings,
+  clientId: ClientId,
+  domain: string,
+): Promise<ReplicaMeta> {
+  const commits = [...outbox, ...rejected.map(({ commit }) => commit)].sort(
+    (a, b) => a.id.counter - b.id.counter,
+  )
+  const newest = commits.at(-1)
+  assert(newest !== undefined, 'a replica is renewed for its commits')
+  const { replica } = newest.id
+  const counters = (
+    await Promise.all(
+      (['outbox', 'rejected'] as const).map((shelf) => database.keys(shelfRange(shelf, namespace))),
+    )
+  ).flat()
+  const counter = Math.max(...counters.map(seqOf))
+  const updates = await database.keys(shelfRange('update', namespace))
+  return {
+    identity: {
+      replica,
+      clientId,
+      domain,
+      domainVersion: Math.max(...commits.map((each) => each.domainVersion)),
+    },
+    place: renewedPlace,
+    formerCounter: Math.max(0, ...commits.flatMap(({ id }) => (id.replica === replica ? [] : [id.counter]))),
+    counter,
+    hlc: commits.map(({ hlc }) => hlc).reduce((a, b) => (a > b ? a : b)),
+    cursor: null,
+    // All of it may have been sent.
+    notes: { ...noNotes, sentCounter: counter },
+    batches: 1,
+    nextUpdate: Math.max(0, ...updates.map(seqOf)) + 1,
+  }
+}
+
+/** Where no folder is: what is kept under this name is a copy's. */
+const renewedPlace = 'made anew by a repair'
+
+async function deletions(
+  database: SealedDatabase,
+  { namespace }: ReplicaFindings,
+): Promise<readonly Change[]> {
+  const keys = [replicaKeys.meta(namespace), ...(await baseKeys(database, namespace))]
+  for (const shelf of ['outbox', 'rejected'] as const)
+    keys.push(...(await database.keys(shelfRange(shelf, namespace))))
+  return keys.map((key) => ({ key, value: null }))
+}
+
+async function baseKeys(database: SealedDatabase, namespace: Namespace): Promise<readonly string[]> {
+  return [replicaKeys.snapshot(namespace), ...(await database.keys(shelfRange('update', namespace)))]
 }
 
 const movedWhy =

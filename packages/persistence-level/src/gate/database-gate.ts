@@ -2,7 +2,7 @@
  * What stands between stores and one database: it knows whether the database may be read and written now, and what a
  * write costs in syncing. Bare databases have `BareGate`; a folder has one that holds a lease and reopens the database.
  */
-import type { Durability } from '@rejoin/core'
+import type { Durability, SyncError } from '@rejoin/core'
 import { storeError } from '../level-error.ts'
 import type { KeyRange, LevelDatabase, Operation } from '../level-database.ts'
 
@@ -10,6 +10,8 @@ export interface DatabaseGate {
   readonly database: LevelDatabase
   /** What a write that resolved stands for. */
   readonly durability: Durability
+  /** Resolves with why the database is lost to this process, where that is noticed at once; never rejects. */
+  readonly lost?: Promise<SyncError>
   open(): Promise<void>
   /** Somebody waits for readers to leave. */
   readonly isWanted: boolean
@@ -17,8 +19,8 @@ export interface DatabaseGate {
   enter(): Promise<() => void>
   /** After a failed write: resolves once the database is sound again, and what was touched may be read anew. */
   ready(): Promise<void>
-  /** All or nothing. */
-  write(operations: readonly Operation[]): Promise<void>
+  /** All or nothing. Where `applied` is enough it may be that, also if `durability` is more: a later batch keeps it all the same. */
+  write(operations: readonly Operation[], enough?: Durability): Promise<void>
   /** Neither atomic nor synced. */
   clear(range: KeyRange): Promise<void>
   /** Makes what was written durable, and closes the database. Idempotent. */

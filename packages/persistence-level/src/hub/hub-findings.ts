@@ -6,7 +6,7 @@ import { SyncError, type Namespace, type Seq } from '@rejoin/core'
 import type { SealedDatabase } from '../sealed-database.ts'
 import { isCorrupt, unseal } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
-import { contentRanges, hubKeys, recordRange } from './hub-keys.ts'
+import { checkpointRanges, contentRanges, hubKeys, recordRange } from './hub-keys.ts'
 import { decodeState, type NamespaceState, type PresentNamespace } from './namespace-state.ts'
 import { decodeRecord } from './record-value.ts'
 
@@ -16,18 +16,24 @@ export interface FoundRecord {
   readonly prev: Seq
 }
 
+export interface CheckpointPart {
+  readonly key: string
+  readonly seq: Seq
+  readonly part: 'marks' | 'snapshot'
+}
+
 export interface HubFindings {
   readonly namespace: Namespace
   /** Null where there is none that can be read. */
   readonly state: NamespaceState | null
   /** In rising order, without the damaged ones. */
   readonly records: readonly FoundRecord[]
-  /** Seq of the newest record that is there, whole or not; 0 for none. */
+  /** The highest seq of a record or a checkpoint of which anything is there, whole or not; 0 for none. */
   readonly newest: Seq
   /** Checkpoints of which both parts are whole, in rising order. */
   readonly checkpoints: readonly Seq[]
-  /** Keys of the parts of checkpoints that can be read, also of halves. */
-  readonly checkpointKeys: readonly string[]
+  /** The parts of checkpoints that can be read, also of halves. */
+  readonly checkpointParts: readonly CheckpointPart[]
   /** Values that are damaged, and what is wrong with each. */
   readonly damaged: readonly SyncError[]
   /** Whether it is closed for writing since damage was met. */
@@ -39,11 +45,12 @@ export async function findHubDamage(database: SealedDatabase, namespace: Namespa
   const damaged: SyncError[] = []
   const records: FoundRecord[] = []
   const parts = new Map<Seq, number>()
-  const checkpointKeys: string[] = []
+  const checkpointParts: CheckpointPart[] = []
   let newest = 0
-  const opened = (key: string, sealed: Uint8Array): Uint8Array | null => {
+  /** Null where it is damaged. */
+  const opened = <T>(key: string, sealed: Uint8Array, read: (body: Uint8Array) => T): T | null => {
     try {
-      return unseal(key, sealed)
+      return read(unseal(key, sealed))
     } catch (error) {
       if (!(error instanceof SyncError) || !isCorrupt(error)) throw error
       damaged.push(error)
@@ -52,32 +59,69 @@ export async function findHubDamage(database: SealedDatabase, namespace: Namespa
   }
   const stateKey = hubKeys.state(namespace)
   const sealedState = await database.sealed(stateKey)
-  const stateBody = sealedState === null ? null : opened(stateKey, sealedState)
+  const state =
+    sealedState === null ? null : opened(stateKey, sealedState, (body) => decodeState(stateKey, body))
   const [recordsOf, ...checkpointsOf] = contentRanges(namespace)
   for await (const [key, sealed] of database.sealedEntries(recordsOf ?? recordRange(namespace, 0))) {
-    const body = opened(key, sealed)
-    newest = seqOf(key)
-    if (body !== null) records.push({ seq: newest, prev: decodeRecord(newest, body).prev })
+    const record = opened(key, sealed, (body) => decodeRecord(key, body))
+    newest = Math.max(newest, seqIn(key))
+    if (record !== null) records.push({ seq: record.seq, prev: record.prev })
   }
   for (const range of checkpointsOf) {
     for await (const [key, sealed] of database.sealedEntries(range)) {
-      if (opened(key, sealed) === null) continue
-      checkpointKeys.push(key)
-      parts.set(seqOf(key), (parts.get(seqOf(key)) ?? 0) + 1)
+      newest = Math.max(newest, seqIn(key))
+      if (opened(key, sealed, (body) => body) === null) continue
+      const seq = seqOf(key)
+      const part = key === hubKeys.marks(namespace, seq) ? 'marks' : 'snapshot'
+      checkpointParts.push({ key, seq, part })
+      parts.set(seq, (parts.get(seq) ?? 0) + 1)
     }
   }
   const checkpoints = [...parts].flatMap(([seq, count]) => (count === 2 ? [seq] : []))
   return {
     namespace,
-    state: stateBody === null ? null : decodeState(stateKey, stateBody),
+    state,
     records,
     newest,
     checkpoints: checkpoints.sort((a, b) => a - b),
-    checkpointKeys,
+    checkpointParts,
     damaged,
     isClosed: (await database.sealed(hubKeys.damage(namespace))) !== null,
   }
 }
+
+/** Of all checkpoints that are there, also of one that was replaced and that nobody reads any more. */
+export async function damagedCheckpoints(
+  database: SealedDatabase,
+  namespace: Namespace,
+): Promise<readonly SyncError[]> {
+  const damaged: SyncError[] = []
+  for (const range of checkpointRanges(namespace, Number.MAX_SAFE_INTEGER)) {
+    for await (const [key, sealed] of database.sealedEntries(range)) {
+      try {
+        unseal(key, sealed)
+      } catch (error) {
+        if (!(error instanceof SyncError) || !isCorrupt(error)) throw error
+        damaged.push(error)
+      }
+    }
+  }
+  return damaged
+}
+
+/** The key of a damaged value may be damaged as well. */
+function seqIn(key: string): Seq {
+  const seq = seqOf(key)
+  return Number.isSafeInteger(seq) ? seq : 0
+}
+
+/** What matches its checksum and yet makes no sense where it stands: found out by whoever reads what is in it. */
+export interface Misfits {
+  readonly records: ReadonlySet<Seq>
+  readonly checkpoints: ReadonlySet<Seq>
+}
+
+export const noMisfits: Misfits = { records: new Set(), checkpoints: new Set() }
 
 export type HubRepairPlan =
   /** Everything is whole, and nothing keeps it closed. */
@@ -88,10 +132,9 @@ export type HubRepairPlan =
   | ({ readonly kind: 'cut' } & Outcome)
   /**
    * Nothing reaches back to a checkpoint that can be read, or to the beginning: all of it goes, and the log begins anew
-   * after `last`.
+   * after `last`, the highest seq of which anything is known.
    */
   | { readonly kind: 'begin'; readonly last: Seq; readonly cut: readonly Seq[] }
-  | { readonly kind: 'impossible'; readonly why: string }
 
 interface Outcome {
   readonly state: PresentNamespace
@@ -99,18 +142,20 @@ interface Outcome {
 }
 
 /** What can be made of a namespace: the most that a checkpoint and an unbroken log after it give. */
-export function planHubRepair(findings: HubFindings): HubRepairPlan {
+export function planHubRepair(findings: HubFindings, misfits: Misfits = noMisfits): HubRepairPlan {
   const { state, newest, damaged, isClosed, records } = findings
   if (state?.kind === 'removed') return { kind: 'whole' }
-  // Without a seq that it ever had nobody knows where a new beginning would be safe.
-  if (newest === 0 && findings.checkpoints.length === 0 && (state?.head ?? 0) === 0)
-    return { kind: 'impossible', why: 'there is no record and no checkpoint of it that can be read' }
-  const head = Math.max(state?.head ?? 0, newest, findings.checkpoints.at(-1) ?? 0)
-  const start = bestStart(findings, head)
-  if (start === null) return { kind: 'begin', last: head, cut: records.map(({ seq }) => seq) }
+  const head = Math.max(state?.head ?? 0, newest)
+  const fitting = {
+    state,
+    records: records.filter(({ seq }) => !misfits.records.has(seq)),
+    checkpoints: findings.checkpoints.filter((seq) => !misfits.checkpoints.has(seq)),
+  }
+  const start = bestStart(fitting, head)
+  if (start === null) return beginning(findings, head)
   const { checkpoint, end } = start
   // What lies below a known floor is left over from a trim.
-  const floor = Math.max(floorOf(records, end), state?.floor ?? 0)
+  const floor = Math.max(floorOf(fitting.records, end), state?.floor ?? 0)
   const repaired = { kind: 'present', checkpoint, head: end, floor } as const
   if (end < head) {
     const cut = records.flatMap(({ seq }) => (seq > end ? [seq] : []))
@@ -120,9 +165,14 @@ export function planHubRepair(findings: HubFindings): HubRepairPlan {
   return { kind: 'mend', state: repaired, cut: [] }
 }
 
+/** Also where nothing at all is there: it has been, since something says so. */
+function beginning({ records }: HubFindings, last: Seq): HubRepairPlan {
+  return { kind: 'begin', last, cut: records.map(({ seq }) => seq) }
+}
+
 /** The checkpoint from which the log goes furthest, the newest of several; 0 is the beginning of a whole log. */
 function bestStart(
-  { state, checkpoints, records }: HubFindings,
+  { state, checkpoints, records }: Pick<HubFindings, 'state' | 'checkpoints' | 'records'>,
   head: Seq,
 ): { checkpoint: Seq; end: Seq } | null {
   const floor = state?.kind === 'present' ? state.floor : null

@@ -14,8 +14,11 @@ export const hubKeys = {
   state: (namespace: Namespace) => `hub!state!${namespace}`,
   states: { gt: 'hub!state!', lt: 'hub!state!~' } satisfies KeyRange,
   namespaceOfState: (key: string): Namespace => key.slice('hub!state!'.length),
-  records: { gt: 'hub!record!', lt: 'hub!record!~' } satisfies KeyRange,
-  namespaceOfRecord: (key: string): Namespace => key.slice('hub!record!'.length, key.lastIndexOf('!')),
+  /** Records, parts of checkpoints and that it is closed, of all namespaces: what shows that one is there. */
+  contents: ['record', 'marks', 'snapshot', 'damage'].map((part) => ({
+    gt: `hub!${part}!`,
+    lt: `hub!${part}!~`,
+  })),
   record: (namespace: Namespace, seq: Seq) => `hub!record!${namespace}!${seqText(seq)}`,
   marks: (namespace: Namespace, seq: Seq) => `hub!marks!${namespace}!${seqText(seq)}`,
   snapshot: (namespace: Namespace, seq: Seq) => `hub!snapshot!${namespace}!${seqText(seq)}`,

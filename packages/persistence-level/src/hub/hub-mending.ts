@@ -5,7 +5,7 @@
 import type { Namespace, Seq, SyncError } from '@rejoin/core'
 import { corrupt } from '../sealed-value.ts'
 import type { HubDraft } from './hub-draft.ts'
-import { checkpointRanges, hubKeys, laterCheckpointRanges, recordRange } from './hub-keys.ts'
+import { checkpointRanges, contentRanges, hubKeys, laterCheckpointRanges, recordRange } from './hub-keys.ts'
 import type { NamespaceDamage } from './namespace-damage.ts'
 import type { PresentNamespace } from './namespace-state.ts'
 import { encodeRecord } from './record-value.ts'
@@ -15,7 +15,8 @@ const asideMax = 64
 
 export interface HubMending {
   readonly namespace: Namespace
-  readonly state: PresentNamespace
+  /** Null: nothing of it stays, and it is as one that never was. */
+  readonly state: PresentNamespace | null
   /** Readable records behind the new head. */
   readonly cut: readonly Seq[]
   readonly damaged: readonly SyncError[]
@@ -38,11 +39,17 @@ export async function stageMending(
     if (error.path !== stateKey) draft.delete(error.path)
   }
   for (const seq of cut) draft.delete(hubKeys.record(namespace, seq))
-  if (first !== undefined) draft.put(hubKeys.record(namespace, state.head), encodeRecord(0, first))
+  if (first !== undefined && state !== null)
+    draft.put(hubKeys.record(namespace, state.head), encodeRecord(0, first))
+  draft.afterwards(() => damage.ended(namespace))
+  if (state === null) {
+    await draft.unstage(namespace)
+    for (const range of contentRanges(namespace)) draft.obsolete(range)
+    return
+  }
   await draft.stage(namespace, state)
   // Below the floor nothing is read any more; above the checkpoint there may be half of one.
   draft.obsolete(recordRange(namespace, 0, state.floor))
   for (const range of checkpointRanges(namespace, state.checkpoint)) draft.obsolete(range)
   for (const range of laterCheckpointRanges(namespace, state.checkpoint)) draft.obsolete(range)
-  draft.afterwards(() => damage.ended(namespace))
 }

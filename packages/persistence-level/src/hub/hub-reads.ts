@@ -16,7 +16,6 @@ import {
 } from '@rejoin/core'
 import type { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, isCorrupt } from '../sealed-value.ts'
-import { seqOf } from '../seq-text.ts'
 import { hubKeys, recordRange } from './hub-keys.ts'
 import { rangeOf, readState, type PresentNamespace } from './namespace-state.ts'
 import type { NamespaceStates } from './namespace-states.ts'
@@ -121,7 +120,7 @@ export class HubReads {
     let bytes = 0
     try {
       for await (const entry of this.#database.entries(recordRange(namespace, after, head))) {
-        const record = decodeRecord(seqOf(entry.key), entry.body)
+        const record = decodeRecord(entry.key, entry.body)
         bytes += record.body.length
         if (records.length > 0 && bytes > limit.bytes) return { records, exhausted: false }
         records.push(record)

@@ -23,13 +23,14 @@ import type { SealedDatabase } from '../sealed-database.ts'
 import { corrupt } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { checkpointRanges, contentRanges, hubKeys, recordRange } from './hub-keys.ts'
-import { findHubDamage, type HubFindings } from './hub-findings.ts'
+import { damagedCheckpoints, findHubDamage, type HubFindings } from './hub-findings.ts'
 import { stageMending, type HubMending } from './hub-mending.ts'
+import type { HubDraft } from './hub-draft.ts'
 import { HubReads } from './hub-reads.ts'
 import { HubWriter } from './hub-writer.ts'
 import { emptyRange, rangeOf } from './namespace-state.ts'
 import { NamespaceStates } from './namespace-states.ts'
-import { decodeRecord, encodeRecord } from './record-value.ts'
+import { decodeRecord, encodePrev } from './record-value.ts'
 import { lossNotes, type StoreRecord } from './store-record.ts'
 
 export class LevelHubStore implements HubStore {
@@ -64,17 +65,35 @@ export class LevelHubStore implements HubStore {
   }
 
   append(namespace: Namespace, after: Seq, body: Uint8Array, beyond: Seq = 0): Promise<AppendResult> {
-    return this.#writer.run(body.length, false, async (draft) => {
-      const state = await draft.state(namespace)
-      const head = state?.kind === 'present' ? state.head : 0
+    return this.#writer.run(body.length, false, (draft) => {
+      const state = draft.knownState(namespace)
+      if (state?.kind !== 'present') return this.#appendFirst(draft, namespace, after, body, beyond)
+      const { head } = state
       if (after !== head) return { kind: 'moved', head }
-      if (state?.kind === 'removed') await this.#clearRemains(namespace)
-      const seq = Math.max(state?.kind === 'removed' ? state.last : head, beyond) + 1
-      draft.put(hubKeys.record(namespace, seq), encodeRecord(head, body))
-      const before = state?.kind === 'present' ? state : { floor: 0, checkpoint: 0 }
-      await draft.stage(namespace, { ...before, kind: 'present', head: seq })
+      const seq = Math.max(head, beyond) + 1
+      draft.put(hubKeys.record(namespace, seq), body, encodePrev(head))
+      draft.stageKnown(namespace, { ...state, head: seq })
       return { kind: 'appended', seq }
     })
+  }
+
+  /** Of a namespace that does not exist, or was not looked at yet. */
+  async #appendFirst(
+    draft: HubDraft,
+    namespace: Namespace,
+    after: Seq,
+    body: Uint8Array,
+    beyond: Seq,
+  ): Promise<AppendResult> {
+    const state = await draft.state(namespace)
+    const head = state?.kind === 'present' ? state.head : 0
+    if (after !== head) return { kind: 'moved', head }
+    if (state?.kind === 'removed') await this.#clearRemains(namespace)
+    const seq = Math.max(state?.kind === 'removed' ? state.last : head, beyond) + 1
+    draft.put(hubKeys.record(namespace, seq), body, encodePrev(head))
+    const before = state?.kind === 'present' ? state : { floor: 0, checkpoint: 0 }
+    await draft.stage(namespace, { ...before, kind: 'present', head: seq })
+    return { kind: 'appended', seq }
   }
 
   async readTail(namespace: Namespace, after: Seq, limit: TailLimit): Promise<TailResult> {
@@ -166,7 +185,7 @@ export class LevelHubStore implements HubStore {
     const key = hubKeys.record(namespace, seq)
     const entry = await this.#database.get(key)
     if (entry === null) throw corrupt(key, 'is missing')
-    return { key, body: decodeRecord(seq, entry.body).body }
+    return { key, body: decodeRecord(key, entry.body).body }
   }
 
   /** One checkpoint that is whole, whatever the state names. @throws SyncError STORE_CORRUPT where it is not */
@@ -183,6 +202,11 @@ export class LevelHubStore implements HubStore {
   /** What a repair has to know; every value of the namespace is read. @throws SyncError STORE_… where that is not possible */
   async findings(namespace: Namespace): Promise<HubFindings> {
     return await findHubDamage(this.#database, namespace)
+  }
+
+  /** What is wrong with checkpoints, also with one that was replaced. @throws SyncError STORE_… where that cannot be read */
+  async damagedCheckpoints(namespace: Namespace): Promise<readonly SyncError[]> {
+    return await damagedCheckpoints(this.#database, namespace)
   }
 
   /**

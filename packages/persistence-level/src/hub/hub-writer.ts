@@ -8,22 +8,26 @@ import type { BatchWitness } from '../batch-witness.ts'
 import { JobQueue, type Job } from '../job-queue.ts'
 import type { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, tooShort } from '../sealed-value.ts'
+import { Clearing } from './clearing.ts'
 import { HubDraft } from './hub-draft.ts'
 import { hubKeys } from './hub-keys.ts'
 import type { NamespaceStates } from './namespace-states.ts'
 import { readStoreRecord, type StoreRecord } from './store-record.ts'
 
 interface HubJob extends Job {
-  /** Reads, decides and stages; returns what answers the caller once the batch is written. */
-  plan(draft: HubDraft): Promise<() => void>
+  /** Reads, decides and stages; gives what answers the caller once the batch is written. */
+  plan(draft: HubDraft): Answer | Promise<Answer>
   fail(error: unknown): void
 }
+
+type Answer = () => void
 
 export class HubWriter {
   readonly #database: SealedDatabase
   readonly #states: NamespaceStates
   readonly #witness: BatchWitness
   readonly #queue = new JobQueue<HubJob>((jobs) => this.#runGroup(jobs))
+  readonly #clearing: Clearing
   /** Null after a write whose outcome is unknown. */
   #record: StoreRecord | null
   /** How many batches were answered. */
@@ -36,18 +40,21 @@ export class HubWriter {
     this.#record = record
     this.#batches = record.batches
     this.#witness = witness
+    this.#clearing = new Clearing(database)
   }
 
   /** `bytes`: what `plan` will add to the batch. `alone`: it needs a batch of its own. */
-  run<T>(bytes: number, alone: boolean, plan: (draft: HubDraft) => Promise<T>): Promise<T> {
+  run<T>(bytes: number, alone: boolean, plan: (draft: HubDraft) => T | Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#ended) throw new SyncError('STORE_CLOSED', `${this.#database.name} is closed: open it again`)
       const added = this.#queue.add({
         bytes,
         alone,
-        plan: async (draft) => {
-          const result = await plan(draft)
-          return () => resolve(result)
+        plan: (draft) => {
+          const result = plan(draft)
+          // Most plans read nothing, and a promise costs as much as they do.
+          if (!(result instanceof Promise)) return () => resolve(result)
+          return result.then((value) => () => resolve(value))
         },
         fail: reject,
       })
@@ -63,9 +70,13 @@ export class HubWriter {
   async end(): Promise<void> {
     this.#ended = true
     await this.#queue.idle()
+    await this.#clearing.finished()
   }
 
   async #runGroup(jobs: readonly HubJob[]): Promise<void> {
+    // A whole namespace goes or is made anew, and what it holds after that must not be cleared by what was begun before.
+    const isAlone = jobs[0]?.alone === true
+    if (isAlone) await this.#clearing.finished()
     try {
       // St8: what a failed write left is known only then, and jobs are planned on what is known.
       await this.#database.ready()
@@ -79,10 +90,11 @@ export class HubWriter {
     }
     this.#states.shrink()
     const draft = new HubDraft(this.#database, this.#states)
-    const planned: { readonly job: HubJob; readonly answer: () => void }[] = []
+    const planned: { readonly job: HubJob; readonly answer: Answer }[] = []
     for (const job of jobs) {
       try {
-        planned.push({ job, answer: await job.plan(draft) })
+        const answer = job.plan(draft)
+        planned.push({ job, answer: answer instanceof Promise ? await answer : answer })
       } catch (error) {
         job.fail(error)
       }
@@ -98,8 +110,9 @@ export class HubWriter {
       return
     }
     for (const { answer } of planned) answer()
-    // What is not cleared now is cleared by the next trim, install or creation of that namespace.
-    await draft.clearObsolete().catch(() => {})
+    // Trims and installs clear below what later jobs write; only a namespace that went may begin anew in the same place.
+    this.#clearing.begin(draft.obsoletes)
+    if (isAlone) await this.#clearing.finished()
   }
 
   async #storedRecord(): Promise<StoreRecord> {

@@ -2,7 +2,7 @@
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import type { LogRange, Seq } from '@rejoin/core'
-import { checksumOf, corrupt, isCorrupt, unseal } from '../sealed-value.ts'
+import { checksumOf, corrupt, isCorrupt, readBody, unseal } from '../sealed-value.ts'
 
 export type NamespaceState =
   | {
@@ -43,21 +43,28 @@ const PRESENT = 1
 const REMOVED = 2
 
 export function encodeState(state: NamespaceState): Uint8Array {
-  return encoding.encode((encoder) => {
-    if (state.kind === 'removed') {
-      encoding.writeUint8(encoder, REMOVED)
-      encoding.writeVarUint(encoder, state.last)
-      return
-    }
+  encoder.cpos = 0
+  if (state.kind === 'removed') {
+    encoding.writeUint8(encoder, REMOVED)
+    encoding.writeVarUint(encoder, state.last)
+  } else {
     encoding.writeUint8(encoder, PRESENT)
     encoding.writeVarUint(encoder, state.floor)
     encoding.writeVarUint(encoder, state.head)
     encoding.writeVarUint(encoder, state.checkpoint)
-  })
+  }
+  return encoding.toUint8Array(encoder)
 }
+
+/** Used over and over: its first buffer of 100 bytes holds any state. */
+const encoder = encoding.createEncoder()
 
 /** @throws SyncError STORE_CORRUPT */
 export function decodeState(key: string, body: Uint8Array): NamespaceState {
+  return readBody(key, () => readKind(key, body))
+}
+
+function readKind(key: string, body: Uint8Array): NamespaceState {
   const decoder = decoding.createDecoder(body)
   const kind = decoding.readUint8(decoder)
   if (kind === REMOVED) return { kind: 'removed', last: decoding.readVarUint(decoder) }

@@ -8,7 +8,7 @@ import { SyncError, type Namespace, type Seq } from '@rejoin/core'
 import type { SealedDatabase } from '../sealed-database.ts'
 import { corrupt, isCorrupt } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
-import { hubKeys, recordRange } from './hub-keys.ts'
+import { checkpointRanges, hubKeys, recordRange } from './hub-keys.ts'
 import { NamespaceDamage } from './namespace-damage.ts'
 import { decodeState, type KnownState, type NamespaceState } from './namespace-state.ts'
 
@@ -43,6 +43,11 @@ export class NamespaceStates {
       this.#loading.set(namespace, loading)
     }
     return await loading
+  }
+
+  /** What `get` gives, as far as it need not be read. */
+  known(namespace: Namespace): KnownState | undefined {
+    return this.#known.get(namespace)
   }
 
   /** For a removal, which is the cure of a damaged namespace: the state as far as it can be known. */
@@ -119,12 +124,23 @@ export class NamespaceStates {
     return entry === null ? null : { state: decodeState(entry.key, entry.body), checksum: entry.checksum }
   }
 
+  async #hasCheckpoint(namespace: Namespace): Promise<boolean> {
+    for (const range of checkpointRanges(namespace, Number.MAX_SAFE_INTEGER))
+      if ((await this.#database.firstKey(range)) !== null) return true
+    return false
+  }
+
   /** What is wrong between a state and the end of its log. */
   async #faultOf(namespace: Namespace, state: NamespaceState | null): Promise<LogFault | null> {
     // What a removal left behind is deleted before the namespace is created anew.
     if (state?.kind === 'removed') return null
     const head = state?.head ?? 0
     const newest = await this.newestRecord(namespace)
+    if (state === null && newest === 0) {
+      if (this.damage.of(namespace) === null && !(await this.#hasCheckpoint(namespace))) return null
+      const why = `is missing, and something else of namespace ${namespace} is there`
+      return { isHeadLost: true, error: corrupt(hubKeys.state(namespace), why) }
+    }
     // A repair left the checkpoint alone, since the newest record was damaged: nothing else makes a floor of the head.
     if (newest === 0 && head > 0 && state?.floor === head && state.checkpoint === head) return null
     if (newest !== head) {

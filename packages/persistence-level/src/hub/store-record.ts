@@ -4,7 +4,7 @@
  */
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
-import { corrupt, isCorrupt, seal } from '../sealed-value.ts'
+import { corrupt, isCorrupt, readBody, seal } from '../sealed-value.ts'
 import type { Change, SealedDatabase } from '../sealed-database.ts'
 import { hubKeys } from './hub-keys.ts'
 import { encodeError } from './namespace-damage.ts'
@@ -35,13 +35,14 @@ export async function readStoreRecord(database: SealedDatabase): Promise<StoreRe
   return entry === null ? null : decodeStoreRecord(entry.body)
 }
 
+/** @throws SyncError STORE_CORRUPT */
 export function decodeStoreRecord(body: Uint8Array): StoreRecord {
   const decoder = decoding.createDecoder(body)
-  return {
+  return readBody(hubKeys.store, () => ({
     incarnation: decoding.readVarString(decoder),
     batches: decoding.readVarUint(decoder),
     sum: decoding.readUint32(decoder),
-  }
+  }))
 }
 
 /**

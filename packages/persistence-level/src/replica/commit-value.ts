@@ -2,7 +2,7 @@
 import * as decoding from 'lib0/decoding'
 import * as encoding from 'lib0/encoding'
 import { isErrorCode, isHlc, type AnyOp, type Commit, type Hlc, type RejectedCommit } from '@rejoin/core'
-import { corrupt } from '../sealed-value.ts'
+import { corrupt, readBody } from '../sealed-value.ts'
 
 export function encodeCommit(commit: Commit): Uint8Array {
   return encoding.encode((encoder) => writeCommit(encoder, commit))
@@ -19,12 +19,15 @@ export function encodeRejected({ commit, code, message, path }: RejectedCommit):
 
 /** @throws SyncError STORE_CORRUPT */
 export function decodeCommit(key: string, body: Uint8Array): Commit {
-  return readCommit(decoding.createDecoder(body), key)
+  return readBody(key, () => readCommit(decoding.createDecoder(body), key))
 }
 
 /** @throws SyncError STORE_CORRUPT */
 export function decodeRejected(key: string, body: Uint8Array): RejectedCommit {
-  const decoder = decoding.createDecoder(body)
+  return readBody(key, () => readRejected(decoding.createDecoder(body), key))
+}
+
+function readRejected(decoder: decoding.Decoder, key: string): RejectedCommit {
   const commit = readCommit(decoder, key)
   const code = decoding.readVarString(decoder)
   if (!isErrorCode(code)) throw corrupt(key, `names ${code}, which is no error code`)

@@ -124,23 +124,46 @@ export type ReplicaRepairPlan =
       /** Commits that were made after a lost one: they go to the rejected ones, from where they can be applied anew. */
       readonly rejected: readonly Commit[]
     }
-  | { readonly kind: 'impossible'; readonly why: string }
+  /**
+   * Who this replica is cannot be read: what waits in it and was rejected stays, and goes on under another identity. Of which
+   * domain it is somebody must say.
+   */
+  | {
+      readonly kind: 'renew'
+      readonly dropsBase: true
+      readonly lost: readonly number[]
+      readonly rejected: readonly Commit[]
+    }
+  /** The same of one that holds no commit that can be read: all of it goes, and who opens it next makes it anew. */
+  | { readonly kind: 'forget'; readonly dropsBase: true; readonly lost: readonly number[] }
 
 /** What can be made of a replica. What it has saved and nobody else has is its outbox. */
-export function planReplicaRepair({ meta, outbox, faults }: ReplicaFindings): ReplicaRepairPlan {
+export function planReplicaRepair(findings: ReplicaFindings): ReplicaRepairPlan {
+  const { meta, outbox, rejected, faults } = findings
   if (faults.length === 0) return { kind: 'whole' }
-  if (meta === null)
-    return { kind: 'impossible', why: 'who this replica is, and up to where it counted, cannot be read' }
   const lostOf = (part: ReplicaPart): number[] =>
     faults.flatMap((fault) => (fault.part === part ? [seqOf(fault.key)] : []))
-  const lost = lostOf('outbox').toSorted((a, b) => a - b)
-  const firstLost = Math.min(...lost)
+  const damaged = [...lostOf('outbox'), ...(meta === null ? holesIn(outbox) : [])]
+  const lostWaiting = [...new Set(damaged)].sort((a, b) => a - b)
+  const lost = [...lostWaiting, ...lostOf('rejected')]
+  if (meta === null && outbox.length + rejected.length === 0) return { kind: 'forget', dropsBase: true, lost }
+  const firstLost = Math.min(...lostWaiting)
+  const behind = outbox.filter(({ id }) => id.counter > firstLost)
+  if (meta === null) return { kind: 'renew', dropsBase: true, lost, rejected: behind }
   return {
     kind: 'mend',
     dropsBase: faults.some(({ part }) => part === 'snapshot' || part === 'update' || part === 'whole'),
-    lost: [...lost, ...lostOf('rejected')],
-    rejected: outbox.filter(({ id }) => id.counter > firstLost),
+    lost,
+    rejected: behind,
   }
+}
+
+/** Counters that a commit names as the one before it, and where that one is not there. Before the first nobody knows. */
+function holesIn(outbox: readonly Commit[]): readonly Counter[] {
+  return outbox.flatMap(({ id, prev }, i) => {
+    const before = outbox[i - 1]
+    return before?.id.replica === id.replica && before.id.counter !== prev ? [prev] : []
+  })
 }
 
 /** Numbers rise one by one, up to the last that was given; of none that is there nobody can tell. */

@@ -13,7 +13,7 @@ import {
   type ReplicaIdentity,
   type SyncNotes,
 } from '@rejoin/core'
-import { corrupt, FORMAT, FORMAT_OF_COPIES } from '../sealed-value.ts'
+import { corrupt, FORMAT, FORMAT_OF_COPIES, readBody } from '../sealed-value.ts'
 import { readOptional, storedHlc, writeOptional } from './commit-value.ts'
 
 /** How many other values there are, and the exclusive or of their checksums (which depend on their keys). */
@@ -77,7 +77,10 @@ export function encodeMeta(meta: ReplicaMeta, inventory: Inventory): Uint8Array 
 
 /** @throws SyncError STORE_CORRUPT */
 export function decodeMeta(key: string, body: Uint8Array): { meta: ReplicaMeta; inventory: Inventory } {
-  const decoder = decoding.createDecoder(body)
+  return readBody(key, () => readMeta(key, decoding.createDecoder(body)))
+}
+
+function readMeta(key: string, decoder: decoding.Decoder): { meta: ReplicaMeta; inventory: Inventory } {
   const read = {
     identity: {
       replica: decoding.readVarString(decoder),

@@ -23,6 +23,7 @@ import { decodeCommit, decodeRejected } from './commit-value.ts'
 import { ReplicaContents } from './replica-contents.ts'
 import { replicaKeys, shelfRange, shelves } from './replica-keys.ts'
 import { decodeMeta, type Inventory, type ReplicaMeta } from './replica-meta.ts'
+import { enoughFor } from './step-durability.ts'
 
 /**
  * Opens the store of `namespace` in `database`, which may hold many namespaces; closing the store leaves the database
@@ -57,6 +58,7 @@ export interface ReplicaStoreFolder {
 
 export class LevelReplicaStore implements ReplicaStore {
   readonly durability: Durability
+  readonly lost: Promise<SyncError> | undefined
   readonly #database: SealedDatabase
   readonly #namespace: Namespace
   readonly #release: () => void
@@ -85,6 +87,7 @@ export class LevelReplicaStore implements ReplicaStore {
     this.#release = claim(gate.database, `replica ${namespace}`, wholeName)
     this.#database = new SealedDatabase(gate, wholeName)
     this.durability = gate.durability
+    this.lost = gate.lost
     this.#namespace = namespace
     this.#folder = folder
   }
@@ -110,10 +113,11 @@ export class LevelReplicaStore implements ReplicaStore {
       const contents = this.#contents ?? (await this.#read()).contents
       // Until the batch is written, what is in memory is not what is on the disk (`HAZARDS.md` F3).
       this.#contents = null
+      const enough = enoughFor(steps, contents.meta)
       for (const step of steps) contents.apply(step)
       const changes = contents.takeChanges()
       this.#isUnknown = true
-      await this.#database.write(changes)
+      await this.#database.write(changes, enough)
       this.#isUnknown = false
       this.#folder.written?.()
       this.#contents = contents

@@ -1,6 +1,6 @@
 /**
- * `keys.json` in a hub's folder: who may sign in by key. Readable by its owner alone, replaced whole or not at all, by one
- * process at a time. A revoked key stays in it, so that it is seen to have been one.
+ * `keys.json` in a hub's folder: who may sign in by key, and which tokens were taken back. Readable by its owner alone,
+ * replaced whole or not at all, by one process at a time. A revoked key stays in it, so that it is seen to have been one.
  */
 import { open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,6 +18,7 @@ const DRAFT = 'keys.json.new'
 const DRAFT_MS_MAX = 10_000
 const FORMAT = 1
 const KEYS_MAX = 10_000
+const REVOKED_TOKENS_MAX = 10_000
 
 const timeSchema = z.number().int().min(0)
 const keySchema = z.strictObject({
@@ -37,16 +38,35 @@ const keySchema = z.strictObject({
 /** Times are milliseconds since 1970. */
 export type StoredKey = z.output<typeof keySchema>
 
+const revokedTokenSchema = z.union([
+  /** The token with this `jti`. */
+  z.strictObject({ tokenId: z.string().min(1).max(200), revokedAt: timeSchema }),
+  /** Every token of this `sub` that was issued until then. */
+  z.strictObject({ subject: z.string().regex(SUBJECT_PATTERN), revokedAt: timeSchema }),
+])
+export type RevokedToken = z.output<typeof revokedTokenSchema>
+
 const fileSchema = z.strictObject({
   format: z.literal(FORMAT),
   keys: z
     .array(keySchema)
     .max(KEYS_MAX)
     .refine((keys) => new Set(keys.map(({ name }) => name)).size === keys.length, 'a name is there twice'),
+  revokedTokens: z.array(revokedTokenSchema).max(REVOKED_TOKENS_MAX).optional(),
 })
 
-/** Null where there is none. @throws SyncError STORE_CORRUPT where it does not read as one, STORE_UNAVAILABLE */
+export interface KeyFile {
+  readonly keys: readonly StoredKey[]
+  readonly revokedTokens: readonly RevokedToken[]
+}
+
+/** Its keys; null where there is no file. @throws SyncError as `readKeyFile` */
 export async function readKeys(folder: string): Promise<readonly StoredKey[] | null> {
+  return (await readKeyFile(folder))?.keys ?? null
+}
+
+/** Null where there is none. @throws SyncError STORE_CORRUPT where it does not read as one, STORE_UNAVAILABLE */
+export async function readKeyFile(folder: string): Promise<KeyFile | null> {
   const path = join(folder, KEY_FILE)
   let text
   try {
@@ -56,7 +76,7 @@ export async function readKeys(folder: string): Promise<readonly StoredKey[] | n
     throw new SyncError('STORE_UNAVAILABLE', `${path} cannot be read (${codeOf(error)})`, { cause: error })
   }
   const file = fileSchema.safeParse(parsedJson(text))
-  if (file.success) return file.data.keys
+  if (file.success) return { keys: file.data.keys, revokedTokens: file.data.revokedTokens ?? [] }
   const [issue] = file.error.issues
   const where = issue === undefined ? '' : `: ${issue.path.join('.')} ${issue.message}`
   throw new SyncError(
@@ -71,10 +91,22 @@ export async function editKeys<Result>(
   clock: Clock,
   edit: (keys: readonly StoredKey[]) => { readonly keys: readonly StoredKey[]; readonly result: Result },
 ): Promise<Result> {
+  return await editKeyFile(folder, clock, (file) => {
+    const { keys, result } = edit(file.keys)
+    return { file: { ...file, keys }, result }
+  })
+}
+
+/** The same for all of the file. @throws SyncError INPUT_INVALID where it would hold too much, and as `editKeys` */
+export async function editKeyFile<Result>(
+  folder: string,
+  clock: Clock,
+  edit: (file: KeyFile) => { readonly file: KeyFile; readonly result: Result },
+): Promise<Result> {
   const draft = await openDraft(folder, clock)
   try {
-    const { keys, result } = edit((await readKeys(folder)) ?? [])
-    await draft.writeFile(`${JSON.stringify({ format: FORMAT, keys }, null, 2)}\n`)
+    const { file, result } = edit((await readKeyFile(folder)) ?? { keys: [], revokedTokens: [] })
+    await draft.writeFile(`${JSON.stringify(jsonOf(file), null, 2)}\n`)
     await draft.sync()
     await draft.close()
     await rename(join(folder, DRAFT), join(folder, KEY_FILE))
@@ -85,6 +117,15 @@ export async function editKeys<Result>(
     await rm(join(folder, DRAFT), { force: true })
     throw error
   }
+}
+
+/** Where no token was taken back it stays a file that every version reads. */
+function jsonOf({ keys, revokedTokens }: KeyFile): object {
+  if (keys.length > KEYS_MAX || revokedTokens.length > REVOKED_TOKENS_MAX) {
+    const why = `${KEY_FILE} holds at most ${KEYS_MAX} keys and ${REVOKED_TOKENS_MAX} revoked tokens`
+    throw new SyncError('INPUT_INVALID', `${why}: remove from it those that are long past`)
+  }
+  return { format: FORMAT, keys, ...(revokedTokens.length === 0 ? {} : { revokedTokens }) }
 }
 
 async function openDraft(folder: string, clock: Clock): Promise<FileHandle> {

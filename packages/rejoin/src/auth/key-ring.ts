@@ -7,9 +7,10 @@ import { SyncError, type Clock } from '@rejoin/core'
 import type { Principal } from '@rejoin/hub'
 import { isKeyOf, nameInKey } from './api-key.ts'
 import { followFile, type FollowedFile } from './followed-file.ts'
-import { KEY_FILE, readKeys, type StoredKey } from './key-file.ts'
+import { KEY_FILE, readKeyFile, type StoredKey } from './key-file.ts'
 import { knownScopes } from './scope.ts'
 import { idOfSubject, scopedPrincipal } from './scoped-principal.ts'
+import { TokenRevocations } from './token-revocations.ts'
 
 interface Held {
   readonly key: StoredKey
@@ -17,6 +18,8 @@ interface Held {
 }
 
 export class KeyRing {
+  /** As the same file says. */
+  readonly tokens: TokenRevocations
   readonly #clock: Clock
   readonly #failed: (error: unknown) => void
   readonly #file: FollowedFile
@@ -27,8 +30,13 @@ export class KeyRing {
   constructor(folder: string, keys: readonly StoredKey[], clock: Clock, failed: (error: unknown) => void) {
     this.#clock = clock
     this.#failed = failed
+    this.tokens = new TokenRevocations(clock)
     this.#take(keys)
-    const read = async (): Promise<void> => this.#take((await readKeys(folder)) ?? [])
+    const read = async (): Promise<void> => {
+      const file = await readKeyFile(folder)
+      this.#take(file?.keys ?? [])
+      this.tokens.take(file?.revokedTokens ?? [])
+    }
     this.#file = followFile(join(folder, KEY_FILE), clock, read, (error) => this.#lose(error))
   }
 
@@ -74,6 +82,7 @@ export class KeyRing {
 
   #lose(error: unknown): void {
     this.#readable = false
+    this.tokens.lose()
     this.#failed(error)
   }
 }

@@ -13,6 +13,27 @@ export function scopedPrincipal(signIn: SignIn, scopes: readonly Scope[]): Princ
   }
 }
 
+/** One that is, at each moment, the one that `current` gives: whoever is connected may bring a fresh token. */
+export function renewablePrincipal(current: () => Principal): Principal {
+  return {
+    get id() {
+      return current().id
+    },
+    get name() {
+      return current().name
+    },
+    get expiresAt() {
+      return current().expiresAt
+    },
+    get revoked() {
+      return current().revoked
+    },
+    canRead: (namespace) => current().canRead(namespace),
+    canWrite: (namespace) => current().canWrite(namespace),
+    canAdmin: (namespace) => current().canAdmin(namespace),
+  }
+}
+
 /** Who it is, whatever they sign in with: the subject of a token, or of a key that was made for the same one. */
 export function idOfSubject(subject: string): string {
   return `user:${subject}`

@@ -29,9 +29,10 @@ export async function openSignIn(
 ): Promise<HubSignIn | null> {
   const keys = await readKeys(folder)
   if (keys === null && jwt === null) return null
-  const tokens = jwt === null ? null : await openVerifier(jwt, clock, failed)
-  // With tokens alone too: the first key may be made while the hub runs.
+  // With tokens alone too: the first key may be made, or a token taken back, while the hub runs.
   const ring = new KeyRing(folder, keys ?? [], clock, failed)
+  await ring.look()
+  const tokens = jwt === null ? null : await openVerifier(jwt, ring, clock, failed)
   return {
     authenticate: ({ headers }) => {
       const token = tokenOf(headers)
@@ -49,9 +50,16 @@ export async function openSignIn(
 
 async function openVerifier(
   jwt: JwtOptions,
+  ring: KeyRing,
   clock: Clock,
   failed: (error: unknown) => void,
 ): Promise<TokenVerifier> {
-  const options = jwtOptionsOf(jwt, '`jwt`')
-  return new TokenVerifier(options, await openIssuerKeys(options.keys, clock, failed), clock)
+  try {
+    const options = jwtOptionsOf(jwt, '`jwt`')
+    const keys = await openIssuerKeys(options.keys, clock, failed)
+    return new TokenVerifier(options, keys, clock, ring.tokens)
+  } catch (error) {
+    ring.close()
+    throw error
+  }
 }

@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { IssuerKeys } from './issuer-keys.ts'
 import { knownScopes } from './scope.ts'
 import { idOfSubject, scopedPrincipal, SUBJECT_PATTERN } from './scoped-principal.ts'
+import { TokenRevocations } from './token-revocations.ts'
 
 export const algorithms = [
   'EdDSA',
@@ -56,22 +57,31 @@ export class TokenVerifier {
   readonly #options: CompleteOptions
   readonly #keys: IssuerKeys
   readonly #clock: Clock
+  readonly #revocations: TokenRevocations
 
-  constructor(options: CompleteOptions, keys: IssuerKeys, clock: Clock) {
+  constructor(
+    options: CompleteOptions,
+    keys: IssuerKeys,
+    clock: Clock,
+    revocations: TokenRevocations = new TokenRevocations(clock),
+  ) {
     this.#options = options
     this.#keys = keys
     this.#clock = clock
+    this.#revocations = revocations
   }
 
-  /** @throws SyncError UNAUTHENTICATED, SIGN_IN_EXPIRED or SIGN_IN_UNAVAILABLE */
+  /** Its signal is aborted when the token is taken back. @throws SyncError UNAUTHENTICATED, SIGN_IN_EXPIRED or SIGN_IN_UNAVAILABLE */
   async signIn(token: string): Promise<Principal> {
     if (token.length > limits.tokenCharsMax) throw new SyncError('UNAUTHENTICATED', 'the token is too long')
-    const { sub, exp, ...claims } = await this.#verify(token)
+    const { sub, exp, iat, jti, ...claims } = await this.#verify(token)
     if (typeof sub !== 'string' || !SUBJECT_PATTERN.test(sub)) throw notAccepted('its sub names nobody')
     if (exp === undefined) throw notAccepted('it has no exp')
     const expiresAt = exp * 1_000
     if (expiresAt <= this.#clock.now()) throw expired()
-    const signIn = { id: idOfSubject(sub), expiresAt, revoked: never }
+    const issuedAt = iat === undefined ? null : iat * 1_000
+    const identity = { subject: sub, tokenId: jti ?? null, issuedAt, expiresAt }
+    const signIn = { id: idOfSubject(sub), expiresAt, revoked: this.#revocations.signalOf(identity) }
     return scopedPrincipal(signIn, knownScopes(textsOf(claims[this.#options.scopeClaim])))
   }
 
@@ -100,9 +110,6 @@ export class TokenVerifier {
   /** The algorithm is checked before a key is looked for; a key that is missing may be new at the issuer. */
   readonly #keyOf: JWTVerifyGetKey = (header, input) => this.#keys.find(header, input)
 }
-
-/** A token stands until it expires: whoever issues it makes it short-lived. */
-const never = new AbortController().signal
 
 /** Says which rule was broken, and nothing of the token: claims are looked at after its signature. */
 function refusalOf(error: unknown): SyncError {

@@ -133,7 +133,10 @@ export function newerSentence({ name, version: known }: AnyDomain, version: numb
   return `the document is newer than this app: reading only; it holds version ${version} of the domain ${name}, this app knows ${known}: update it to write again`
 }
 
-/** What a folder lost is told by the first that opens it. That its user was only killed is no news for a command. */
+/**
+ * What a folder lost, or a crash cut short, is told by the first that opens it. That its user was only killed is no news for a
+ * command.
+ */
 export function tellLosses(
   output: Output,
   found: FolderFinding,

@@ -43,7 +43,7 @@ export class OpsStreams {
   async handle(request: RouteRequest<Principal>, principal: Principal): Promise<Response | null> {
     const name = /^\/v1\/([^/]+)\/ops$/.exec(request.url.pathname)?.[1]
     if (name === undefined || request.method !== 'GET') return null
-    const namespace = checkNamespace(decodeURIComponent(name))
+    const namespace = checkNamespace(decoded(name))
     const { store, clock, onFault } = this.#options
     await checkReadable(store, principal, namespace)
     const isLive = (request.headers.get('accept') ?? '').includes('text/event-stream')
@@ -176,6 +176,15 @@ class Waiting {
     const { signal } = this.#sleep
     await this.#clock.sleep(ms, signal)
     return signal.aborted ? 'woken' : 'late'
+  }
+}
+
+/** What is no UTF-8 is no name either. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

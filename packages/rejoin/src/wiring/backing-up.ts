@@ -1,6 +1,11 @@
 /** A backup of a hub's folder: asked of the hub that has it open, or made here where none has. */
-import { rm } from 'node:fs/promises'
-import { examineHubFolder, type HubBackup } from '@rejoin/persistence-level/node'
+import { realpath, rm } from 'node:fs/promises'
+import {
+  examineHubFolder,
+  putInPlace,
+  type FolderFinding,
+  type HubBackup,
+} from '@rejoin/persistence-level/node'
 import { askForBackup } from './control-client.ts'
 import { besideStore, type HubBackupOptions } from './backup-desk.ts'
 import { systemClock } from './system-clock.ts'
@@ -8,6 +13,8 @@ import { verifyFolder, type FolderReport } from './verifying.ts'
 
 export interface FolderBackup extends HubBackup {
   readonly by: 'running hub' | 'this process'
+  /** How the folder was found; null where the running hub has it, which told it. */
+  readonly found: FolderFinding | null
 }
 
 export interface VerifiedBackup {
@@ -15,18 +22,24 @@ export interface VerifiedBackup {
   readonly verified: FolderReport
 }
 
-/** One that could not be verified to its end is removed again. @throws SyncError as `backUpFolder`, and as `verifyFolder` */
+/**
+ * It gets its name when it was verified: until then it is at `PLACE.partial`, whoever is killed. One that could not be verified
+ * to its end is removed again. @throws SyncError as `backUpFolder`, and as `verifyFolder`
+ */
 export async function backUpAndVerify(
   data: string,
   place: string,
   options: HubBackupOptions = {},
   verify: (place: string) => Promise<FolderReport> = verifyFolder,
 ): Promise<VerifiedBackup> {
-  const backup = await backUpFolder(data, place, options)
+  const backup = await backUpFolder(data, place, { ...options, staysPartial: true })
   try {
-    return { backup, verified: await orAborted(options.signal, verify(place)) }
+    const verified = await orAborted(options.signal, verify(backup.path))
+    // A hub of an older version has given it its name already.
+    if (backup.path.endsWith('.partial')) await putInPlace(place)
+    return { backup: { ...backup, path: await realpath(place) }, verified }
   } catch (error) {
-    await rm(place, { recursive: true, force: true, maxRetries: 5 })
+    await rm(backup.path, { recursive: true, force: true, maxRetries: 5 })
     throw error
   }
 }
@@ -54,7 +67,7 @@ export async function backUpFolder(
   options: HubBackupOptions = {},
 ): Promise<FolderBackup> {
   const asked = await askForBackup(data, place, options)
-  if (asked !== null) return { ...asked, by: 'running hub' }
+  if (asked !== null) return { ...asked, by: 'running hub', found: null }
   const folder = await examineHubFolder(data)
   try {
     if (folder.fault !== null) throw folder.fault
@@ -63,7 +76,7 @@ export async function backUpFolder(
       at: systemClock.now(),
       beside: besideStore,
     })
-    return { ...backup, by: 'this process' }
+    return { ...backup, by: 'this process', found: folder.found }
   } finally {
     await folder.close()
   }

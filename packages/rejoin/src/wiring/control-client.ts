@@ -10,6 +10,8 @@ export interface Asked {
   readonly onProgress?: (progress: CopyProgress) => void
   /** Hangs up, and the hub ends what it does. */
   readonly signal?: AbortSignal
+  /** As of `BackupOptions`. */
+  readonly staysPartial?: boolean
 }
 
 /**
@@ -25,7 +27,7 @@ export async function askForBackup(data: string, place: string, asked: Asked): P
   try {
     // While it was connecting.
     asked.signal?.throwIfAborted()
-    socket.write(lineOf({ op: 'backup', place }))
+    socket.write(lineOf({ op: 'backup', place, staysPartial: asked.staysPartial ?? false }))
     for await (const line of linesOf(socket)) {
       const answer = readLine(answerSchema, line)
       if ('error' in answer) throw errorOf(answer.error)

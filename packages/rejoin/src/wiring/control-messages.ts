@@ -5,7 +5,11 @@ import { z } from 'zod'
 /** Bytes of one line. */
 export const lineBytesMax = 64 * 1024
 
-export const requestSchema = z.object({ op: z.literal('backup'), place: z.string().min(1) })
+export const requestSchema = z.object({
+  op: z.literal('backup'),
+  place: z.string().min(1),
+  staysPartial: z.boolean().optional(),
+})
 export type ControlRequest = z.output<typeof requestSchema>
 
 const backupSchema = z.object({

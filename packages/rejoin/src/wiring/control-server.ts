@@ -54,8 +54,9 @@ async function serve(socket: Socket, backUp: BackUp): Promise<void> {
     if (socket.writable) socket.write(lineOf(answer))
   }
   try {
-    const { place } = readLine(requestSchema, await requestLine(socket))
-    const backup = await backUp(place, { onProgress: (progress) => say({ progress }), signal: gone.signal })
+    const { place, staysPartial = false } = readLine(requestSchema, await requestLine(socket))
+    const onProgress: BackupOptions['onProgress'] = (progress) => say({ progress })
+    const backup = await backUp(place, { onProgress, signal: gone.signal, staysPartial })
     say({ backup: { ...backup, namespaces: [...backup.namespaces], damaged: [...backup.damaged] } })
   } catch (error) {
     const { code, message } = asSyncError(error, 'HUB_INTERNAL', 'the hub could not do it')

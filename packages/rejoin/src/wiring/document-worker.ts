@@ -1,28 +1,36 @@
 /**
- * The heavy work of a hub on a thread beside it: one worker, started when it is first needed and again after it died, one
- * job at a time, the others waiting in a queue with a bound. A job ends with its result or with a code, always; while
- * nothing is to be done the thread keeps no process alive.
+ * The heavy work of a hub, and a client's, on a thread beside it: one worker, started when it is first needed and again after
+ * it died, one job at a time, the others waiting in a queue with a bound. A job ends with its result or with a code, always;
+ * while nothing is to be done the thread keeps no process alive.
  */
+import { setImmediate } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { assert, SyncError, type Clock, type RebuiltDocument } from '@rejoin/core'
 import type { HeavyWork, SnapshotContent } from '@rejoin/hub'
+import type { FoldedBase } from '@rejoin/replica'
 import {
-  pack,
+  lengthsOf,
+  piecesOf,
   type JobAnswer,
   type JobKind,
+  type JobPiece,
   type JobRequest,
   type JobResult,
 } from './document-worker-messages.ts'
 
 /** Jobs that wait: many namespaces may outgrow their checkpoints at once, and each tries again later. */
 const WAITING_JOBS_MAX = 100
-/** Milliseconds for one job: a hundred times what the largest documents take. */
-const JOB_MS_MAX = 120_000
+/** Milliseconds for one job: where others want the processors a large document may take minutes. */
+const JOB_MS_MAX = 600_000
 
 export interface DocumentWorkerOptions {
   readonly clock: Clock
   readonly waitingJobsMax?: number
   readonly jobMsMax?: number
+  /** Milliseconds without a job after which the thread ends; by default it stays for the next. */
+  readonly idleMsMax?: number
+  /** Whether a job under way keeps the process alive; default true: somebody waits for it. */
+  readonly isAwaited?: boolean
   /** Starts the thread; by default this package's own. */
   readonly start?: () => Worker
 }
@@ -43,10 +51,14 @@ export class DocumentWorker implements HeavyWork {
   readonly #clock: Clock
   readonly #waitingJobsMax: number
   readonly #jobMsMax: number
+  readonly #idleMsMax: number | null
+  readonly #isAwaited: boolean
   readonly #start: () => Worker
   #worker: Worker | null = null
   #waiting: Job[] = []
   #running: RunningJob | null = null
+  /** Aborted when there is something to be done again. */
+  #idle: AbortController | null = null
   #lastId = 0
   #closed = false
 
@@ -54,6 +66,8 @@ export class DocumentWorker implements HeavyWork {
     this.#clock = options.clock
     this.#waitingJobsMax = options.waitingJobsMax ?? WAITING_JOBS_MAX
     this.#jobMsMax = options.jobMsMax ?? JOB_MS_MAX
+    this.#idleMsMax = options.idleMsMax ?? null
+    this.#isAwaited = options.isAwaited ?? true
     this.#start = options.start ?? startThread
   }
 
@@ -81,6 +95,12 @@ export class DocumentWorker implements HeavyWork {
     return content
   }
 
+  async fold(base: readonly Uint8Array[]): Promise<FoldedBase> {
+    const { snapshot, held } = await this.#do('fold', base)
+    assert(held !== null, 'what was folded holds something')
+    return { snapshot: new Uint8Array(snapshot), held }
+  }
+
   /** Every job that is not done fails with HUB_CLOSING, and the thread ends. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true
@@ -106,20 +126,38 @@ export class DocumentWorker implements HeavyWork {
     const job = this.#waiting.shift()
     if (job === undefined) {
       this.#worker?.unref()
+      void this.#endWhenIdle()
       return
     }
+    this.#idle?.abort()
     const running = { ...job, id: ++this.#lastId, ended: new AbortController() }
     this.#running = running
-    const { id, kind } = running
     try {
       const worker = (this.#worker ??= this.#begin())
-      worker.ref()
-      const { lengths, packed } = pack(job.parts)
-      worker.postMessage({ id, kind, lengths, packed } satisfies JobRequest, [packed])
+      if (this.#isAwaited) worker.ref()
+      else worker.unref()
+      void this.#send(running, worker)
     } catch (cause) {
-      return this.#end(running, (error) => job.reject(error), internal('could not be started', cause))
+      return this.#end(running, running.reject, internal('could not be started', cause))
     }
     void this.#watch(running)
+  }
+
+  /** Piece by piece, and whoever waits for an answer of the hub gets it in between. */
+  async #send(running: RunningJob, worker: Worker): Promise<void> {
+    const { id, kind, parts } = running
+    try {
+      for (const bytes of piecesOf(parts)) {
+        worker.postMessage({ id, kind: 'piece', bytes } satisfies JobPiece, [bytes])
+        await setImmediate()
+        // It has failed, or its thread has ended.
+        if (this.#running !== running) return
+      }
+      worker.postMessage({ id, kind, lengths: lengthsOf(parts) } satisfies JobRequest)
+    } catch (cause) {
+      if (this.#running === running)
+        this.#end(running, running.reject, internal('could not be given its job', cause))
+    }
   }
 
   #begin(): Worker {
@@ -163,7 +201,19 @@ export class DocumentWorker implements HeavyWork {
     await this.#stop(new SyncError('TIMED_OUT', `${what}; the thread was ended`))
   }
 
+  async #endWhenIdle(): Promise<void> {
+    if (this.#idleMsMax === null || this.#worker === null) return
+    const idle = new AbortController()
+    this.#idle = idle
+    await this.#clock.sleep(this.#idleMsMax, idle.signal)
+    if (idle.signal.aborted) return
+    const worker = this.#worker
+    this.#worker = null
+    await worker?.terminate()
+  }
+
   async #stop(why: SyncError): Promise<void> {
+    this.#idle?.abort()
     const worker = this.#worker
     this.#worker = null
     this.#fail(why)
@@ -173,7 +223,7 @@ export class DocumentWorker implements HeavyWork {
 
 function internal(what: string, cause: unknown): SyncError {
   const detail = cause instanceof Error ? `: ${cause.message}` : ''
-  return new SyncError('HUB_INTERNAL', `the hub's document thread ${what}${detail}`, { cause })
+  return new SyncError('HUB_INTERNAL', `the document thread ${what}${detail}`, { cause })
 }
 
 /** Built, the thread is the file beside this one; from source it is read by way of tsx. */

@@ -1,12 +1,18 @@
-/** How a data folder was found, in words: that it was not closed in order is news, that something is lost is a warning. */
+/**
+ * How a data folder was found, in words: that it was not closed in order is news; that something is lost, or was cut or damaged
+ * in LevelDB's own files, is a warning.
+ */
 import type { HubLogEvent } from '@rejoin/hub'
-import type { FolderFinding } from '@rejoin/persistence-level/node'
+import { logFaultText, type FolderFinding } from '@rejoin/persistence-level/node'
+
+export type HearFinding = (found: FolderFinding, path: string, whose: 'hub' | 'replica') => void
 
 /** What there is to tell; nothing where the folder was closed in order. */
 export function findingEvents(found: FolderFinding, path: string, whose: 'hub' | 'replica'): HubLogEvent[] {
-  const { isClosedInOrder, batchesLost } = found
-  if (batchesLost > 0)
-    return [{ level: 'warn', namespace: null, message: lostText(batchesLost, path, whose) }]
+  const { isClosedInOrder, batchesLost, logFaults } = found
+  const losses = batchesLost > 0 ? [lostText(batchesLost, path, whose)] : []
+  const warnings = [...losses, ...logFaults.map((fault) => logFaultText(fault, path))]
+  if (warnings.length > 0) return warnings.map((message) => ({ level: 'warn', namespace: null, message }))
   if (isClosedInOrder) return []
   const message = `${path} was not closed in order by the process before this one: by itself that loses nothing of what was answered`
   return [{ level: 'info', namespace: null, message }]

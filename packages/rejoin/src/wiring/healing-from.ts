@@ -11,6 +11,7 @@ import {
   type ExaminedReplicaFolder,
   type HubFolder,
 } from '@rejoin/persistence-level/node'
+import type { HearFinding } from './finding.ts'
 import { systemClock } from './system-clock.ts'
 
 export interface HealedNamespace {
@@ -31,10 +32,13 @@ export async function healFrom(
   replicaData: string,
   domains: readonly AnyDomain[],
   only: Namespace | null,
+  hear: HearFinding,
 ): Promise<readonly HealedNamespace[]> {
   const hub = await openHubFolder(hubData)
+  hear(hub.found, hubData, 'hub')
   try {
     const replicas = await examineReplicaFolder(replicaData)
+    hear(replicas.found, replicaData, 'replica')
     try {
       const healed: HealedNamespace[] = []
       for (const namespace of await replicas.namespaces())

@@ -17,7 +17,7 @@ import { verifyNamespace, type VerifyReport } from '@rejoin/hub'
 import type { ExaminedHubFolder, HubFindings, HubRepairPlan } from '@rejoin/persistence-level/node'
 
 type Store = ExaminedHubFolder['store']
-type Planned = Extract<HubRepairPlan, { state: object }>['state']
+export type Planned = Extract<HubRepairPlan, { state: object }>['state']
 
 /** What `verify` would say after the repair. @throws SyncError STORE_UNAVAILABLE, STORE_CLOSED */
 export async function rehearse(store: Store, findings: HubFindings, planned: Planned): Promise<VerifyReport> {

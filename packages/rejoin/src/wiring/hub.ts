@@ -21,7 +21,14 @@ import {
   type FolderFinding,
   type HubBackup,
 } from '@rejoin/persistence-level/node'
-import { serveHub, type Authenticate, type PeerLimits, type ServerEvent } from '@rejoin/transport/server'
+import {
+  deflated,
+  serveHub,
+  type Authenticate,
+  type PeerLimits,
+  type ServerEvent,
+} from '@rejoin/transport/server'
+import { renewablePrincipal } from '../auth/scoped-principal.ts'
 import { openSignIn } from '../auth/sign-in.ts'
 import type { JwtOptions } from '../auth/token-verifier.ts'
 import { Gateway } from '../gateway/gateway.ts'
@@ -65,10 +72,15 @@ export interface HubOptions {
   readonly origins?: readonly string[]
   /** Files with a certificate chain and its key, PEM: then the URL is an `https:` one. */
   readonly tls?: { readonly cert: string; readonly key: string }
-  /** A proxy in front of the hub speaks TLS; without it or `tls` the hub stays on loopback. */
+  /**
+   * A proxy in front of the hub speaks TLS; without it or `tls` the hub stays on loopback. The last address in its
+   * `x-forwarded-for` is then the caller's: nobody but the proxy may reach the port.
+   */
   readonly behindTlsProxy?: boolean
-  /** What one principal may have open and send; the bounds of `limits` where left out. */
+  /** What one principal, address or namespace may have open and send; the bounds of `limits` where left out. */
   readonly peerLimits?: Partial<PeerLimits>
+  /** Bytes of one document, snapshot and log since; default `limits.documentBytesMax` (128 MiB), at most 248 MiB. */
+  readonly documentBytesMax?: number
   /** Whether thin clients are served at `/api`, as JSON; default: where the hub keeps the intents domain. */
   readonly gateway?: boolean
   /** Takes the query log that thin clients send; without it the hub accepts none of it. */
@@ -126,6 +138,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     port: options.port ?? 4400,
     clock: systemClock,
     signInOf: (principal: Principal) => principal,
+    renewable: renewablePrincipal,
     ...(authenticate === null ? {} : { authenticate }),
     ...(origins === undefined ? {} : { origins }),
     ...(options.tls === undefined ? {} : { tls: await readTls(options.tls) }),
@@ -154,6 +167,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     const { domains } = options
     const retention = options.retention === undefined ? {} : { retention: options.retention }
     const rebuild = options.rebuild === undefined ? {} : { rebuild: options.rebuild }
+    const { documentBytesMax } = options
     const worker = new DocumentWorker({ clock: systemClock })
     opened.push(worker)
     const running = openHub({
@@ -162,7 +176,9 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       domains,
       clock: systemClock,
       heavy: worker,
+      pack: deflated,
       signals: gateway.signals,
+      ...(documentBytesMax === undefined ? {} : { documentBytesMax }),
       ...retention,
       ...rebuild,
       ...log,

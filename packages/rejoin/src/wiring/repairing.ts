@@ -1,15 +1,30 @@
 /**
  * Repairing a folder: what can be restored is restored, what would have to be dropped for that is dropped only where that was
  * asked for, and saved beside the folder first. A report says of each namespace what was wrong, what was done and what is
- * left to do. LevelDB's own repair is never run.
+ * left to do. What LevelDB's own repair makes is taken only where nothing would have to be dropped from it.
  */
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { SyncError, type AnyDomain, type Namespace } from '@rejoin/core'
-import { examineReplicaFolder } from '@rejoin/persistence-level/node'
+import { intents } from '@rejoin/intents'
+import {
+  endRebuilding,
+  examineHubFolder,
+  examineReplicaFolder,
+  mendFiles,
+  rebuildFolder,
+  type MendedFile,
+} from '@rejoin/persistence-level/node'
+import { findingEvents, type HearFinding } from './finding.ts'
 import { healFrom } from './healing-from.ts'
 import { repairHubFolder } from './hub-repair.ts'
-import { impossible, type RepairReport } from './repair-report.ts'
+import {
+  impossible,
+  untouched,
+  type RepairedNamespace,
+  type RepairManner,
+  type RepairReport,
+} from './repair-report.ts'
 import { repairReplicaFolder } from './replica-repair.ts'
 import { SalvageFile } from './salvage-file.ts'
 import { systemClock } from './system-clock.ts'
@@ -22,6 +37,8 @@ export interface RepairOptions {
   readonly discard?: boolean
   /** A replica's folder that brings back what a hub has lost, and the domains of its namespaces. */
   readonly from?: { readonly data: string; readonly domains: readonly AnyDomain[] }
+  /** Those that a replica may be of which cannot say it itself; the intents domain where they are left out. */
+  readonly domains?: readonly AnyDomain[]
   /** Where the report goes; beside the folder where it is left out. */
   readonly report?: string
 }
@@ -29,27 +46,37 @@ export interface RepairOptions {
 /** @throws SyncError FOLDER_FOREIGN, NAMESPACE_UNKNOWN, STORE_LOCKED, STORE_FULL */
 export async function repairFolder(data: string, options: RepairOptions = {}): Promise<RepairReport> {
   const folder = resolve(data)
+  await endRebuilding(folder)
+  const files = (await mendFiles(folder)).map(mendedFile)
   const kind = await kindOf(folder)
-  const { namespace, discard: isDiscarding = false, from } = options
+  const { namespace, discard: isDiscarding = false, from, domains = [intents] } = options
   if (from !== undefined && kind === 'replica')
     throw new SyncError('INPUT_INVALID', 'a replica is healed by its hub: sync it')
   const at = systemClock.now()
   const stem = `${folder}.repair-${stampOf(at)}`
   const report = resolve(options.report ?? `${stem}.json`)
   const salvage = new SalvageFile(`${stem}.values.jsonl`)
-  const placeOf = (name: Namespace) => (from === undefined ? Promise.resolve(null) : placeIn(from.data, name))
-  const how = { only: namespace ?? null, isDiscarding, salvage, placeOf }
+  const remarks: string[] = []
+  const hear: HearFinding = (found, path, whose) => {
+    for (const { level, message } of findingEvents(found, path, whose))
+      if (level === 'warn' && !remarks.includes(message)) remarks.push(message)
+  }
+  const placeOf = (name: Namespace) =>
+    from === undefined ? Promise.resolve(null) : placeIn(from.data, name, hear)
+  const how = { only: namespace ?? null, isDiscarding, salvage, hear, domains, placeOf }
   try {
     const repair = kind === 'hub' ? repairHubFolder : repairReplicaFolder
-    const namespaces = await repair(folder, how).catch((error: unknown) => {
+    const rebuilt = await rebuild(folder, kind, how)
+    const repaired = await repair(folder, how).catch((error: unknown) => {
       // LevelDB itself cannot open it, or read its own files.
       if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return [impossible(null, error)]
       throw error
     })
     const healed =
-      from === undefined ? [] : await healFrom(folder, from.data, from.domains, namespace ?? null)
+      from === undefined ? [] : await healFrom(folder, from.data, from.domains, namespace ?? null, hear)
     const path = salvage.values === 0 ? null : salvage.path
-    const done = { folder, kind, at, isDiscarding, namespaces, healed, report, salvage: path }
+    const namespaces = [...files, ...rebuilt, ...repaired]
+    const done = { folder, kind, at, isDiscarding, namespaces, healed, report, salvage: path, remarks }
     await writeFile(report, `${JSON.stringify(done, null, 2)}\n`, { flush: true, mode: 0o600 })
     return done
   } finally {
@@ -57,9 +84,62 @@ export async function repairFolder(data: string, options: RepairOptions = {}): P
   }
 }
 
+function mendedFile({ fault, step }: MendedFile): RepairedNamespace {
+  return { ...untouched(null), outcome: 'repaired', faults: [fault], steps: [step] }
+}
+
+/** Where LevelDB lost tables that are kept, or opens nothing: made anew of all that is there, if nothing would have to be dropped then. */
+async function rebuild(
+  folder: string,
+  kind: 'hub' | 'replica',
+  manner: RepairManner,
+): Promise<readonly RepairedNamespace[]> {
+  const rebuilt = await rebuildFolder(folder, await refusalOf(folder, kind, manner.hear)).catch(
+    nullWhereCorrupt,
+  )
+  if (rebuilt === null) return []
+  const repair = kind === 'hub' ? repairHubFolder : repairReplicaFolder
+  const how = { ...manner, only: null, isDiscarding: false, hear: () => {} }
+  const repaired = await repair(rebuilt.path, how)
+    .catch(nullWhereCorrupt)
+    .catch(async (error: unknown) => {
+      await rebuilt.discard()
+      throw error
+    })
+  const isAll = repaired?.every(({ outcome }) => outcome === 'whole' || outcome === 'repaired') ?? false
+  if (repaired === null || repaired.length === 0 || !isAll) {
+    await rebuilt.discard()
+    return []
+  }
+  const before = await rebuilt.take()
+  const step = `make the database anew of all of LevelDB's tables and logs; what was there is in ${before}`
+  const made = { ...untouched(null), outcome: 'repaired' as const, faults: [rebuilt.fault], steps: [step] }
+  // What was whole is looked at once more below.
+  return [made, ...repaired.filter(({ outcome }) => outcome === 'repaired')]
+}
+
+/** Why LevelDB does not open its database; null where it does. */
+async function refusalOf(folder: string, kind: 'hub' | 'replica', hear: HearFinding): Promise<string | null> {
+  try {
+    const opened = await (kind === 'hub' ? examineHubFolder(folder) : examineReplicaFolder(folder))
+    hear(opened.found, folder, kind)
+    await opened.close()
+    return null
+  } catch (error) {
+    if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return error.message
+    throw error
+  }
+}
+
+function nullWhereCorrupt(error: unknown): null {
+  if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return null
+  throw error
+}
+
 /** What a replica's folder knows of a namespace; null where it holds none of it. */
-async function placeIn(data: string, namespace: Namespace) {
+async function placeIn(data: string, namespace: Namespace, hear: HearFinding) {
   const folder = await examineReplicaFolder(data)
+  hear(folder.found, data, 'replica')
   try {
     const { meta } = await folder.examine(namespace)
     const epoch = meta?.cursor?.epoch

@@ -5,8 +5,11 @@
  */
 import {
   CLIENT_ID_MIN,
+  isBuiltInOp,
   randomUint32,
   SyncError,
+  upcastOps,
+  type AnyDomain,
   type ClientId,
   type Commit,
   type Namespace,
@@ -23,13 +26,14 @@ import { verifyReplica } from '@rejoin/replica'
 import { impossible, type RepairedNamespace, type RepairManner } from './repair-report.ts'
 import { systemClock } from './system-clock.ts'
 
-type Mending = Extract<ReplicaRepairPlan, { kind: 'mend' }>
+type Mending = Extract<ReplicaRepairPlan, { lost: object }>
 
 export async function repairReplicaFolder(
   data: string,
   manner: RepairManner,
 ): Promise<readonly RepairedNamespace[]> {
   const folder = await examineReplicaFolder(data)
+  manner.hear(folder.found, data, 'replica')
   try {
     const results: RepairedNamespace[] = []
     if (folder.fault !== null) results.push(await acceptFolder(folder, folder.fault, manner))
@@ -59,6 +63,7 @@ async function acceptFolder(
       'take what is there for an older copy of this folder: each of its replicas gets an identity of its own',
     ],
     commits: [],
+    lost: null,
     advice: isDiscarding
       ? 'sync it'
       : 'restore a newer copy of the folder if there is one; or repair with --discard',
@@ -78,33 +83,72 @@ async function repairReplica(
     if (error instanceof SyncError && isDamage(error)) return impossible(namespace, error)
     throw error
   }
-  const plan = planReplicaRepair(findings)
-  const faults = findings.faults.map(({ message }) => message)
-  const nothing = { namespace, faults, steps: [], commits: [], advice: null, verified: null }
+  const { plan, faults } = planSoundly(findings)
+  const nothing = { namespace, faults, steps: [], commits: [], lost: null, advice: null, verified: null }
   if (plan.kind === 'whole') return { ...nothing, outcome: 'whole' }
-  if (plan.kind === 'impossible') {
+  const domain = plan.kind === 'renew' ? domainOf(findings, manner.domains) : null
+  const steps = stepsOf(findings, plan, domain)
+  const commits = plan.kind === 'forget' ? [] : plan.rejected.map(nameOf)
+  if (plan.kind === 'renew' && domain === null) {
     await salvageCommits(findings, manner)
-    const advice =
-      'make a new replica in a new folder; the ops of commits that wait here are in the file of salvaged values, to be applied there'
-    return { ...nothing, outcome: 'impossible', faults: [...faults, plan.why], advice }
+    const known = manner.domains.map(({ name }) => name).join(', ')
+    const advice = `repair it with --discard --domain FILE, the module with its domain: the commits that are left are not of ${known}`
+    return { ...nothing, outcome: 'impossible', steps: [], commits, advice }
   }
-  const steps = stepsOf(findings, plan)
-  const commits = plan.rejected.map(nameOf)
   if (!manner.isDiscarding) {
     const advice = 'restore a copy of the folder if there is one; or repair with --discard'
     return { ...nothing, outcome: 'needs discard', steps, commits, advice }
   }
   await salvageCommits(findings, manner)
-  for (const { key } of findings.faults) {
+  const goes = new Set(findings.faults.map(({ key }) => key))
+  // Nobody knows whether a hub has all of it still.
+  if (plan.dropsBase) for (const key of await folder.baseKeys(namespace)) goes.add(key)
+  for (const key of goes) {
     const sealed = await folder.raw(key)
     if (sealed !== null) await manner.salvage.add(key, sealed)
   }
   await manner.salvage.kept()
-  await folder.mend(findings, plan, freshClientId(findings))
-  const after = await folder.examine(namespace)
-  // Without its base the outbox makes no document; the next opening makes the commits anew.
-  const verified = plan.dropsBase ? null : verifyReplica(after, yjsCrdt, digestOf)
+  await folder.mend(findings, plan, freshClientId(findings), domain ?? undefined)
+  const verified =
+    plan.kind === 'forget' ? null : verifyReplica(await folder.examine(namespace), yjsCrdt, digestOf)
   return { ...nothing, outcome: 'repaired', steps, commits, advice: adviceOf(findings, plan), verified }
+}
+
+/** What the values say, and where each matches its checksum, what they make together. */
+function planSoundly(findings: ReplicaFindings): { plan: ReplicaRepairPlan; faults: readonly string[] } {
+  const plan = planReplicaRepair(findings)
+  const faults = findings.faults.map(({ message }) => message)
+  if (plan.kind !== 'whole' && plan.dropsBase) return { plan, faults }
+  const lost = plan.kind === 'whole' ? [] : plan.lost
+  const rejected: readonly Commit[] = plan.kind === 'mend' ? plan.rejected : []
+  const kept = findings.outbox.filter((commit) => !rejected.includes(commit))
+  const unsound = verifyReplica({ ...findings, faults: [], outbox: kept }, yjsCrdt, digestOf).faults
+  if (unsound.length === 0) return { plan, faults }
+  const firstUnfit = Math.min(...unsound.flatMap(({ counter }) => (counter === null ? [] : [counter])))
+  const unfit = kept.filter(({ id }) => id.counter >= firstUnfit)
+  return {
+    plan: { kind: 'mend', dropsBase: true, lost, rejected: [...unfit, ...rejected] },
+    faults: [...faults, ...unsound.map(({ message }) => message)],
+  }
+}
+
+/** The name of the one domain that knows all ops of what is left; null where none does, or several do. */
+function domainOf({ outbox, rejected }: ReplicaFindings, domains: readonly AnyDomain[]): string | null {
+  const commits = [...outbox, ...rejected.map(({ commit }) => commit)]
+  const names = new Set(domains.filter((domain) => commits.every(isOf(domain))).map(({ name }) => name))
+  const [name, ...others] = names
+  return others.length === 0 ? (name ?? null) : null
+}
+
+function isOf(domain: AnyDomain): (commit: Commit) => boolean {
+  return ({ ops, domainVersion }) => {
+    try {
+      const known = upcastOps(domain, ops, domainVersion)
+      return known.every(({ type }) => isBuiltInOp(type) || Object.hasOwn(domain.ops, type))
+    } catch {
+      return false
+    }
+  }
 }
 
 /** What a repair may move or make anew, with its ops. */
@@ -116,9 +160,12 @@ async function salvageCommits({ outbox }: ReplicaFindings, { salvage }: RepairMa
   await salvage.kept()
 }
 
-function stepsOf({ outbox }: ReplicaFindings, { dropsBase, lost, rejected }: Mending): readonly string[] {
+function stepsOf({ outbox }: ReplicaFindings, plan: Mending, domain: string | null): readonly string[] {
+  const { dropsBase, lost } = plan
+  const rejected = plan.kind === 'forget' ? [] : plan.rejected
   const kept = outbox.length - rejected.length
   return [
+    ...(plan.kind === 'mend' ? [] : ['give up who this replica was, which cannot be read']),
     ...(dropsBase
       ? [`drop the acknowledged content, to be fetched again; ${kept} commits that wait stay`]
       : []),
@@ -128,11 +175,17 @@ function stepsOf({ outbox }: ReplicaFindings, { dropsBase, lost, rejected }: Men
     ...(rejected.length > 0
       ? [`put ${rejected.length} commits that were made after a lost one among the rejected ones`]
       : []),
-    'go on under a new client id',
+    plan.kind === 'mend'
+      ? 'go on under a new client id'
+      : plan.kind === 'forget'
+        ? 'let it be made anew at its next opening'
+        : `go on as a replica of its own, of the domain ${domain ?? 'that is named'}`,
   ]
 }
 
-function adviceOf({ outbox }: ReplicaFindings, { dropsBase, rejected }: Mending): string | null {
+function adviceOf({ outbox }: ReplicaFindings, plan: Mending): string | null {
+  const { dropsBase } = plan
+  const rejected = plan.kind === 'forget' ? [] : plan.rejected
   const advice: string[] = []
   if (rejected.length > 0) advice.push('apply the rejected commits anew (rejoin rejected resubmit)')
   if (dropsBase) advice.push('sync it to fetch the content')

@@ -11,16 +11,19 @@ import {
   folderKind,
   type ExaminedHubFolder,
   type ExaminedReplicaFolder,
+  type FolderFinding,
 } from '@rejoin/persistence-level/node'
 import { verifyReplica, type FoundReplica, type ReplicaVerifyReport } from '@rejoin/replica'
 
-export type FolderReport =
-  | { readonly kind: 'hub'; readonly fault: string | null; readonly namespaces: readonly VerifyReport[] }
-  | {
-      readonly kind: 'replica'
-      readonly fault: string | null
-      readonly namespaces: readonly ReplicaVerifyReport[]
-    }
+export type FolderReport = {
+  /** What is wrong with the folder as a whole. */
+  readonly fault: string | null
+  /** How it was found; null where it could not be opened. */
+  readonly found: FolderFinding | null
+} & (
+  | { readonly kind: 'hub'; readonly namespaces: readonly VerifyReport[] }
+  | { readonly kind: 'replica'; readonly namespaces: readonly ReplicaVerifyReport[] }
+)
 
 /**
  * @param namespace that one alone.
@@ -34,7 +37,7 @@ export async function verifyFolder(data: string, namespace?: Namespace): Promise
   } catch (error) {
     // LevelDB itself cannot open it.
     if (error instanceof SyncError && error.code === 'STORE_CORRUPT')
-      return { kind, fault: error.message, namespaces: [] }
+      return { kind, fault: error.message, found: null, namespaces: [] }
     throw error
   }
 }
@@ -53,17 +56,32 @@ async function verifyHubFolder(data: string, only: Namespace | undefined): Promi
     const namespaces: VerifyReport[] = []
     for (const namespace of names) {
       const report = await verifyNamespace(folder.store, yjsCrdt.updates, namespace)
-      const closed = report.faults.length === 0 ? await folder.store.closedBy(namespace) : null
+      const faults = [...report.faults]
+      for (const { message } of await beside(folder, namespace))
+        if (!faults.some((fault) => fault.message === message))
+          faults.push({ seq: null, message, part: 'checkpoint', code: 'STORE_CORRUPT' })
+      const closed = faults.length === 0 ? await folder.store.closedBy(namespace) : null
       // Met before, and gone since: nothing but a repair opens it again.
-      const faults =
-        closed === null
-          ? report.faults
-          : [{ seq: null, message: `it is closed for writing, since ${closed.message}` }]
+      if (closed !== null) {
+        const message = `it is closed for writing, since ${closed.message}`
+        faults.push({ seq: null, message, part: 'log', code: 'STORE_CORRUPT' })
+      }
       namespaces.push({ ...report, faults })
     }
-    return { kind: 'hub', fault: (folder.fault ?? fault)?.message ?? null, namespaces }
+    const { found } = folder
+    return { kind: 'hub', fault: (folder.fault ?? fault)?.message ?? null, found, namespaces }
   } finally {
     await folder.close()
+  }
+}
+
+/** Values that no reader of the log comes by. Of files that LevelDB cannot read the log says enough. */
+async function beside(folder: ExaminedHubFolder, namespace: Namespace): Promise<readonly SyncError[]> {
+  try {
+    return await folder.store.damagedCheckpoints(namespace)
+  } catch (error) {
+    if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return [error]
+    throw error
   }
 }
 
@@ -79,14 +97,14 @@ async function verifyReplicaFolder(data: string, only: Namespace | undefined): P
       throw new SyncError('NAMESPACE_UNKNOWN', `${data} holds no namespace ${only}`)
     const namespaces: ReplicaVerifyReport[] = []
     for (const namespace of only === undefined ? names : [only])
-      namespaces.push(verifyReplica(await found(folder, namespace), yjsCrdt, digestOf))
-    return { kind: 'replica', fault: folder.fault?.message ?? null, namespaces }
+      namespaces.push(verifyReplica(await contentsOf(folder, namespace), yjsCrdt, digestOf))
+    return { kind: 'replica', fault: folder.fault?.message ?? null, found: folder.found, namespaces }
   } finally {
     await folder.close()
   }
 }
 
-async function found(folder: ExaminedReplicaFolder, namespace: Namespace): Promise<FoundReplica> {
+async function contentsOf(folder: ExaminedReplicaFolder, namespace: Namespace): Promise<FoundReplica> {
   try {
     return await folder.examine(namespace)
   } catch (error) {

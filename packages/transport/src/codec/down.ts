@@ -61,6 +61,7 @@ const TAIL_COMMITS_MAX = limits.tailBytesMax / 2
 /** In the byte of `Welcome` that names the path, for a hub whose answers stand for less than `durable`. */
 const WELCOME_APPLIED = 0x80
 
+const snapshotFlags = { packed: 1 } as const
 const ackFlags = { duplicate: 1, applied: 2 } as const
 const refusedFlags = { retryable: 1, counter: 2, path: 4, retryAfterMs: 8 } as const
 const closingFlags = { code: 1, retryAfterMs: 2 } as const
@@ -76,7 +77,8 @@ export function writeDown(out: Writer, message: DownMessage): void {
       return out.uint(message.head)
     case 'Snapshot':
       writeCursor(out, message.cursor)
-      out.byte(0)
+      out.byte(message.inflatesTo === undefined ? 0 : snapshotFlags.packed)
+      if (message.inflatesTo !== undefined) out.uint(message.inflatesTo)
       return out.bytes(message.snapshot)
     case 'Rebuild':
       writeCursor(out, message.cursor)
@@ -115,9 +117,10 @@ export function readDown(from: Reader, type: DownMessage['type']): DownMessage {
       return { type, cursor: from.uint('cursor'), floor: from.uint('floor'), head: from.uint('head') }
     case 'Snapshot': {
       const cursor = needCursor(from)
-      // No flag is known yet: the place for one that says how the bytes are compressed.
-      from.flags('flags', 0)
-      return { type, cursor, snapshot: from.view('snapshot') }
+      const flags = from.flags('flags', snapshotFlags.packed)
+      if (flags === 0) return { type, cursor, snapshot: from.view('snapshot') }
+      const inflatesTo = from.uint('inflatesTo')
+      return { type, cursor, snapshot: from.view('snapshot'), inflatesTo }
     }
     case 'Rebuild':
       return { type, cursor: needCursor(from), digest: hexOf(from.raw(DIGEST_BYTES, 'digest')) }

@@ -1,8 +1,10 @@
 /** Fields of the messages up, byte by byte as `docs/PROTOCOL.md` lists them. */
 import {
+  assert,
   limits,
   unreachable,
   type AnyOp,
+  type Capability,
   type Heal,
   type Hello,
   type Push,
@@ -28,6 +30,9 @@ const COMMIT_BYTES_MIN = 1 + 1 + 14 + 1 + 3 + 1
 
 /** As the schema of `Hello` has it; known here so that no long list is made first. */
 const CAPABILITIES_MAX = 32
+
+/** With it a field follows that an older hub does not know. */
+const TRIM: Capability = 'trim'
 
 export function writeUp(out: Writer, message: UpMessage): void {
   switch (message.type) {
@@ -72,10 +77,16 @@ function writeHello(out: Writer, hello: Hello): void {
   out.uint(hello.ackedCounter)
   out.uint(hello.capabilities.length)
   for (const capability of hello.capabilities) out.text(capability)
+  const { stateVector } = hello
+  assert(
+    (stateVector !== undefined) === hello.capabilities.includes(TRIM),
+    'a state vector is what `trim` says',
+  )
+  if (stateVector !== undefined) out.bytes(stateVector)
 }
 
 function readHello(from: Reader): Hello {
-  return {
+  const hello: Hello = {
     type: 'Hello',
     namespace: from.text('namespace'),
     domain: from.text('domain'),
@@ -87,6 +98,7 @@ function readHello(from: Reader): Hello {
       from.text('capability'),
     ),
   }
+  return hello.capabilities.includes(TRIM) ? { ...hello, stateVector: from.bytes('stateVector') } : hello
 }
 
 function writePush(out: Writer, push: Push): void {

@@ -11,36 +11,26 @@ import type { Place } from './intake.ts'
  * What is left of a refused body is the HTTP server's to discard.
  * @throws SyncError MESSAGE_TOO_LARGE, RATE_LIMITED where `place` has to go, or CHANNEL_CLOSED where the caller left.
  */
-export async function readBody(body: IncomingMessage, announced: number, place: Place): Promise<FrameStream> {
+export async function readBody(body: IncomingMessage, place: Place): Promise<FrameStream> {
   const frames = new FrameStream()
-  await receive(body, { announced, bytesMax: BODY_BYTES_MAX, place, take: (chunk) => frames.push(chunk) })
+  await receive(body, { bytesMax: BODY_BYTES_MAX, place, take: (chunk) => frames.push(chunk) })
   return frames
 }
 
 /** The same as bytes, for what is read whole. */
-export async function readBytes(
-  body: IncomingMessage,
-  announced: number,
-  bytesMax: number,
-  place: Place,
-): Promise<Uint8Array> {
+export async function readBytes(body: IncomingMessage, bytesMax: number, place: Place): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
-  await receive(body, { announced, bytesMax, place, take: (chunk) => void chunks.push(chunk) })
+  await receive(body, { bytesMax, place, take: (chunk) => void chunks.push(chunk) })
   return Buffer.concat(chunks)
 }
 
 interface Receiving {
-  readonly announced: number
   readonly bytesMax: number
   readonly place: Place
   readonly take: (chunk: Uint8Array) => void
 }
 
-async function receive(
-  body: IncomingMessage,
-  { announced, bytesMax, place, take: keep }: Receiving,
-): Promise<void> {
-  if (announced > bytesMax) throw tooLarge(bytesMax)
+async function receive(body: IncomingMessage, { bytesMax, place, take: keep }: Receiving): Promise<void> {
   let bytes = 0
   let stop = () => {}
   try {
@@ -66,6 +56,11 @@ async function receive(
   } finally {
     stop()
   }
+}
+
+/** Before a place is taken for it: none would ever be large enough. @throws SyncError MESSAGE_TOO_LARGE */
+export function checkAnnounced(announced: number, bytesMax: number): void {
+  if (announced > bytesMax) throw tooLarge(bytesMax)
 }
 
 function tooLarge(bytesMax: number): SyncError {

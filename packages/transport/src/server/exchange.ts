@@ -11,6 +11,8 @@ export interface ExchangeOptions {
   readonly clock: Clock
   readonly accept: (channel: HubChannel) => void
   readonly onFault: (error: unknown) => void
+  /** Hears by how much the bytes that wait to be sent have changed. */
+  readonly onBacklog: (bytes: number) => void
 }
 
 export interface Exchange {
@@ -21,7 +23,7 @@ export interface Exchange {
 }
 
 export function exchange(request: FrameStream, options: ExchangeOptions): Exchange {
-  const { clock, accept, onFault } = options
+  const { clock, accept, onFault, onBacklog } = options
   const socket = new AnswerSocket(clock)
   let closed = () => {}
   const over = new Promise<void>((resolve) => (closed = resolve))
@@ -29,6 +31,7 @@ export function exchange(request: FrameStream, options: ExchangeOptions): Exchan
     onIdle: () => connection.close({ code: null, message: 'the exchange is done' }),
     onClosed: closed,
     onFault,
+    onBacklog,
     oneShot: true,
   })
   void socket.read(request).then(() => {

@@ -4,6 +4,7 @@
  * foreign name that resolves to loopback would be the hub's own host.
  */
 import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
 import { limits, SyncError, type Clock } from '@rejoin/core'
 import { after } from '../socket.ts'
 import { hasCredentials } from './credentials.ts'
@@ -13,6 +14,7 @@ export interface HubRequest {
   /** With the query, without the host. */
   readonly path: string
   readonly headers: Headers
+  /** Behind a proxy that of whom it speaks for. */
   readonly remoteAddress: string | null
 }
 
@@ -30,26 +32,31 @@ export interface GateOptions<Principal> {
   readonly authenticate?: Authenticate<Principal> | undefined
   /** Origins of pages that may connect, e.g. `https://app.example`. */
   readonly origins?: readonly string[] | undefined
-}
-
-export function requestOf(request: IncomingMessage): HubRequest {
-  const headers = new Headers()
-  for (const [name, values] of Object.entries(request.headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value)
-  }
-  const { method = 'GET', url = '/', socket } = request
-  return { method, path: url, headers, remoteAddress: socket.remoteAddress ?? null }
+  /** Whether a proxy stands before the port, and says whom it speaks for. */
+  readonly isBehindProxy: boolean
 }
 
 export class Gate<Principal> {
   readonly #clock: Clock
   readonly #authenticate: Authenticate<Principal> | undefined
   readonly #origins: ReadonlySet<string>
+  readonly #isBehindProxy: boolean
 
   constructor(options: GateOptions<Principal>) {
     this.#clock = options.clock
     this.#authenticate = options.authenticate
     this.#origins = new Set(options.origins)
+    this.#isBehindProxy = options.isBehindProxy
+  }
+
+  requestOf(request: IncomingMessage): HubRequest {
+    const headers = new Headers()
+    for (const [name, values] of Object.entries(request.headersDistinct)) {
+      for (const value of values ?? []) headers.append(name, value)
+    }
+    const { method = 'GET', url = '/', socket } = request
+    const forwarded = this.#isBehindProxy ? lastForwarded(headers) : null
+    return { method, path: url, headers, remoteAddress: forwarded ?? socket.remoteAddress ?? null }
   }
 
   /** @throws SyncError FORBIDDEN for a foreign origin. */
@@ -103,6 +110,12 @@ export class Gate<Principal> {
     if (isLoopback(url.hostname)) return true
     return this.#authenticate !== undefined && url.host === host
   }
+}
+
+/** Whom the proxy speaks for: it adds the last address; those before it anybody may have written. */
+function lastForwarded(headers: Headers): string | null {
+  const last = headers.get('x-forwarded-for')?.split(',').at(-1)?.trim() ?? ''
+  return isIP(last) === 0 ? null : last
 }
 
 /** G1: whoever names no origin is no browser, and then has a token to show. */

@@ -1,11 +1,21 @@
 /**
  * A hub's channel whose messages are measured before the hub sees them: pushes above the rate are refused with RATE_LIMITED
- * and when to come back, so they stay in their outbox; presence above it is dropped; anything else closes the channel.
+ * and when to come back, so they stay in their outbox; presence above it is dropped; anything else closes the channel, and so
+ * does a greeting for a namespace that has too many channels. A greeting waits while too much waits for its principal, and a
+ * channel that is not read is then behind, whatever waits on itself.
  */
 import { limits, SyncError, type HubChannel, type Push, type UpMessage } from '@rejoin/core'
 import type { Excess, Meter } from './rates.ts'
+import { BEHIND_BYTES, SendingTurn, type SendingBounds } from './sending-turn.ts'
 
-export function meteredChannel(channel: HubChannel, meter: Meter): HubChannel {
+export interface ChannelBounds extends SendingBounds {
+  /** Counts a channel of a namespace until the returned function is called. @throws SyncError RATE_LIMITED */
+  readonly join: (namespace: string) => () => void
+}
+
+export function meteredChannel(channel: HubChannel, meter: Meter, bounds: ChannelBounds): HubChannel {
+  const turn = new SendingTurn(channel.closed, bounds)
+  let hasJoined = false
   let bytesCounted = 0
   const weigh = (message: UpMessage): Excess | null => {
     const { bytesUp } = channel.bill
@@ -17,25 +27,39 @@ export function meteredChannel(channel: HubChannel, meter: Meter): HubChannel {
     oneShot: channel.oneShot,
     closed: channel.closed,
     get backlogBytes() {
-      return channel.backlogBytes
+      return turn.tell() ? Math.max(channel.backlogBytes, BEHIND_BYTES) : channel.backlogBytes
     },
     get bill() {
       return channel.bill
     },
-    send: (message) => channel.send(message),
-    drained: () => channel.drained(),
+    send: (message) => {
+      channel.send(message)
+      if (message.type === 'CaughtUp') turn.answered()
+      if (message.type !== 'Welcome' && message.type !== 'RevisionGap') turn.over()
+    },
+    drained: async () => {
+      await turn.catchUp()
+      await channel.drained()
+    },
     end: () => channel.end(),
     close: (reason) => channel.close(reason),
     receive: async () => {
+      // What it was taken for is done: a session hears nothing more amid its answer.
+      turn.over()
       for (;;) {
         const message = await channel.receive()
         // Whoever leaves is not kept.
         if (message === null || message.type === 'Bye') return message
         const excess = weigh(message)
+        if (excess === null && message.type === 'Hello' && !hasJoined) {
+          hasJoined = true
+          if (!enters(channel, () => bounds.join(message.namespace))) return null
+          await turn.take()
+        }
         if (excess === null) return message
         if (message.type === 'Push') refuse(channel, message, excess)
         else if (message.type !== 'Awareness') {
-          shut(channel, excess)
+          shut(channel, tooFast(excess))
           return null
         }
         // Each refusal is sent: who does not read them is not heard any further.
@@ -52,8 +76,20 @@ function refuse(channel: HubChannel, { commits }: Push, excess: Excess): void {
   }
 }
 
-function shut(channel: HubChannel, excess: Excess): void {
-  const { code, message, retryAfterMs } = tooFast(excess)
+/** Whether it found a place, which it keeps until it is closed. */
+function enters(channel: HubChannel, join: () => () => void): boolean {
+  try {
+    const leave = join()
+    void channel.closed.then(leave)
+    return true
+  } catch (error) {
+    if (!(error instanceof SyncError)) throw error
+    shut(channel, error)
+    return false
+  }
+}
+
+function shut(channel: HubChannel, { code, message, retryAfterMs }: SyncError): void {
   channel.send({ type: 'Closing', code, message, retryAfterMs })
   channel.close({ code, message })
 }

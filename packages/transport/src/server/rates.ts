@@ -23,6 +23,15 @@ export const defaultRates: Rates = {
   commits: { perSecond: limits.commitsPerSecondMax, burst: limits.commitsBurstMax },
 }
 
+/** For those who share one account. */
+export function rateTimes({ perSecond, burst }: Rate, by: number): Rate {
+  return { perSecond: perSecond * by, burst: burst * by }
+}
+
+export function ratesTimes({ messages, bytes, commits }: Rates, by: number): Rates {
+  return { messages: rateTimes(messages, by), bytes: rateTimes(bytes, by), commits: rateTimes(commits, by) }
+}
+
 /** Of sums of fractions. */
 const ROUNDING = 1e-6
 

@@ -4,7 +4,8 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { SyncError } from '@rejoin/core'
-import { readBytes } from './body.ts'
+import { checkAnnounced, readBytes } from './body.ts'
+import type { Guest } from './entrance.ts'
 import type { HubRequest } from './gate.ts'
 import type { Intake } from './intake.ts'
 import type { Meter } from './rates.ts'
@@ -33,9 +34,7 @@ export interface RoutedRequest<Principal> {
   readonly url: URL
   readonly body: IncomingMessage
   readonly intake: Intake
-  readonly admit: (
-    asking: HubRequest,
-  ) => Promise<{ principal: Principal | 'anonymous'; meter: Meter | null; leave(): void }>
+  readonly admit: (asking: HubRequest) => Promise<Guest<Principal>>
   /** Acts once, when the answer has been given or its caller has gone. */
   readonly whenAnswered: (act: () => void) => void
   /** Aborted when the server closes. */
@@ -59,16 +58,17 @@ export function routeRequest<Principal>({
     url,
     headers: asking.headers,
     principal: async () => {
-      const caller = await admit(asking)
-      whenAnswered(() => caller.leave())
-      meter = caller.meter
-      return caller.principal
+      const { principal, seat } = await admit(asking)
+      whenAnswered(() => seat.leave())
+      meter = seat.meter
+      return principal
     },
     body: async (bytesMax) => {
       const announced = Number(asking.headers.get('content-length') ?? 0)
+      checkAnnounced(announced, bytesMax)
       const place = intake.enter(announced)
       whenAnswered(() => place.leave())
-      const bytes = await readBytes(body, announced, bytesMax, place)
+      const bytes = await readBytes(body, bytesMax, place)
       const excess = meter?.take({ messages: 1, bytes: bytes.length, commits: 0 }) ?? null
       if (excess === null) return bytes
       const { of, retryAfterMs } = excess

@@ -4,6 +4,7 @@ import type { Authenticate } from './gate.ts'
 import type { ServerLog } from './log.ts'
 import type { PeerLimits } from './peers.ts'
 import type { Routes } from './routes.ts'
+import type { RenewablePrincipal } from './standing.ts'
 
 export interface ServeHubOptions<Principal> {
   /** Gets each channel with its first message: `hub.accept`. Must not throw. */
@@ -22,11 +23,19 @@ export interface ServeHubOptions<Principal> {
   readonly authenticate?: Authenticate<Principal>
   /** What is known of a principal's sign-in: live sockets end with it, and what is limited per principal is counted by its id. */
   readonly signInOf?: (principal: Principal) => SignIn
-  /** What one principal may have open and send; the bounds of `limits` where left out. */
+  /**
+   * A principal that is at each moment what `current` gives: with it whoever is connected may bring a fresh token of the same
+   * id, and live sockets go on with what that one may do. Without it they end with the token that they began with.
+   */
+  readonly renewable?: RenewablePrincipal<Principal>
+  /** What one principal, address or namespace may have open and send; the bounds of `limits` where left out. */
   readonly peerLimits?: Partial<PeerLimits>
   /** PEM texts of a certificate chain and its key: then the port speaks TLS, `https:` and `wss:`. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
-  /** A proxy in front of the port speaks TLS: without it or `tls`, nothing listens beyond loopback. */
+  /**
+   * A proxy in front of the port speaks TLS: without it or `tls`, nothing listens beyond loopback. Then the last address of
+   * `x-forwarded-for` is the caller's, so nobody but the proxy may reach the port.
+   */
   readonly behindTlsProxy?: boolean
   /** Origins of pages that may connect beside those of loopback. */
   readonly origins?: readonly string[]

@@ -5,17 +5,18 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { SyncError, type CloseReason, type HubChannel, type SignIn } from '@rejoin/core'
+import { limits, type CloseReason, type HubChannel } from '@rejoin/core'
 import { Hono } from 'hono'
 import { cors } from 'hono/cors'
-import { FRAMES_TYPE, type FrameStream } from '../frame-stream.ts'
+import { BODY_BYTES_MAX, FRAMES_TYPE, type FrameStream } from '../frame-stream.ts'
 import { SYNC_PATH } from '../hub-url.ts'
 import { after } from '../socket.ts'
-import { readBody } from './body.ts'
-import { exchange, type Exchange } from './exchange.ts'
-import { Gate, requestOf, type HubRequest } from './gate.ts'
+import { checkAnnounced, readBody } from './body.ts'
+import { Entrance, type Guest } from './entrance.ts'
+import { exchange, type Exchange, type ExchangeOptions } from './exchange.ts'
+import { Gate, type HubRequest } from './gate.ts'
 import { Intake, type Place } from './intake.ts'
 import { checkHost, whyNotListening } from './listening.ts'
 import { LiveSockets } from './live.ts'
@@ -28,11 +29,8 @@ import type { HubServer, ServeHubOptions } from './serve-options.ts'
 import { isYjsPath } from './yjs-request.ts'
 import { YjsSockets } from './yjs-sockets.ts'
 
-/** Milliseconds for the head of a request and for the whole of it (`HAZARDS.md` G9). */
-const HEAD_MS_MAX = 10_000
-const REQUEST_MS_MAX = 30_000
-/** Sockets at once (`HAZARDS.md` G7); Node drops what comes beyond. */
-const SOCKETS_MAX = 10_000
+/** Milliseconds between two looks of Node at the times of heads and requests. */
+const TIMES_LOOK_MS = 1_000
 /** Milliseconds that peers have to take what still waits for them when the server closes. */
 const CLOSE_MS_MAX = 5_000
 
@@ -46,9 +44,10 @@ export async function serveHubWith<Principal = 'anonymous'>(
   intake: Intake,
   options: ServeHubOptions<Principal>,
 ): Promise<HubServer> {
-  const { clock, authenticate, origins } = options
+  const { clock, authenticate, origins, behindTlsProxy = false } = options
   checkHost(options)
-  const service = new HubService(options, new Gate<Principal>({ clock, authenticate, origins }), intake)
+  const gate = new Gate<Principal>({ clock, authenticate, origins, isBehindProxy: behindTlsProxy })
+  const service = new HubService(options, gate, intake)
   await service.listen()
   return { url: service.url, close: () => service.close() }
 }
@@ -62,7 +61,7 @@ class HubService<Principal> {
   readonly #options: ServeHubOptions<Principal>
   readonly #gate: Gate<Principal>
   readonly #peers: Peers
-  readonly #signInOf: (principal: Principal) => SignIn | null
+  readonly #entrance: Entrance<Principal>
   readonly #intake: Intake
   readonly #log: ServerLog
   readonly #server: Server
@@ -80,12 +79,12 @@ class HubService<Principal> {
     this.#options = options
     this.#gate = gate
     this.#peers = new Peers(clock, options.peerLimits)
-    this.#signInOf = signInOf
+    this.#entrance = new Entrance({ gate, peers: this.#peers, signInOf })
     this.#intake = intake
     this.#log = options.log ?? (() => {})
-    const shared = { clock, gate, peers: this.#peers, signInOf, log: this.#log }
-    this.#live = new LiveSockets({ ...shared, accept })
-    const { acceptPlain } = options
+    const shared = { clock, entrance: this.#entrance, log: this.#log }
+    const { acceptPlain, renewable = null } = options
+    this.#live = new LiveSockets({ ...shared, accept, renewable })
     this.#yjs = acceptPlain === undefined ? null : new YjsSockets({ ...shared, accept: acceptPlain })
     // Without HTTP/2 options the adapter makes an HTTP/1 server.
     this.#server = createAdaptorServer({
@@ -93,13 +92,15 @@ class HubService<Principal> {
       overrideGlobalObjects: false,
       ...(tls === undefined ? {} : { createServer: createTlsServer }),
       serverOptions: {
-        ...(tls === undefined ? {} : { ...tls, handshakeTimeout: HEAD_MS_MAX }),
-        headersTimeout: HEAD_MS_MAX,
-        requestTimeout: REQUEST_MS_MAX,
-        connectionsCheckingInterval: 1_000,
+        ...(tls === undefined ? {} : { ...tls, handshakeTimeout: limits.requestHeadMsMax }),
+        headersTimeout: limits.requestHeadMsMax,
+        requestTimeout: limits.requestMsMax,
+        connectionsCheckingInterval: TIMES_LOOK_MS,
       },
     }) as Server
-    this.#server.maxConnections = SOCKETS_MAX
+    this.#server.maxConnections = limits.socketsMax
+    // A proxy has all of its callers' connections.
+    if (options.behindTlsProxy !== true) this.#server.on('connection', (socket: Socket) => this.#plug(socket))
     this.#server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const over = new Promise<void>((resolve) => onceAnswered(request, response, resolve))
       this.#answers.add(over)
@@ -107,7 +108,7 @@ class HubService<Principal> {
     })
     this.#server.on('upgrade', (request, socket, head) => {
       const sockets = this.#yjs !== null && isYjsPath(request.url) ? this.#yjs : this.#live
-      void sockets.upgrade(request, socket, head)
+      void sockets.upgrades.take(request, socket, head)
     })
   }
 
@@ -140,6 +141,7 @@ class HubService<Principal> {
     let tooLate = () => {}
     const deadline = new Promise<void>((resolve) => (tooLate = resolve))
     const cancel = after(this.#options.clock, CLOSE_MS_MAX, tooLate)
+    this.#entrance.close(reason)
     await Promise.race([this.#beforeClose(), deadline])
     this.#closing.abort()
     for (const open of this.#exchanges) open.close(reason)
@@ -186,15 +188,23 @@ class HubService<Principal> {
       return allow(c, next)
     })
     app.post(`/${SYNC_PATH}`, async (c) => {
-      const { principal, meter, leave } = await this.#admit(requestOf(c.env.incoming))
-      onceAnswered(c.env.incoming, c.env.outgoing, leave)
+      const { principal, seat } = await this.#admit(this.#entrance.requestOf(c.env.incoming))
+      onceAnswered(c.env.incoming, c.env.outgoing, () => seat.leave())
       const announced = Number(c.req.header('content-length') ?? 0)
+      checkAnnounced(announced, BODY_BYTES_MAX)
       const place = this.#intake.enter(announced)
       onceAnswered(c.env.incoming, c.env.outgoing, () => place.leave())
-      const request = await readBody(c.env.incoming, announced, place)
+      const request = await readBody(c.env.incoming, place)
+      const bounds = {
+        join: (namespace: string) => this.#entrance.join(namespace),
+        greetings: seat.greetings,
+        // It is answered once, and never behind.
+        connectionBacklogBytes: () => 0,
+      }
       const accept = (channel: HubChannel) =>
-        this.#options.accept(meter === null ? channel : meteredChannel(channel, meter), principal)
-      const body = await this.#answer(request, place, accept)
+        this.#options.accept(meteredChannel(channel, seat.meter, bounds), principal)
+      const onBacklog = (bytes: number): void => seat.greetings.changed(bytes)
+      const body = await this.#answer(request, place, { accept, onBacklog })
       return c.body(body, 200, { 'content-type': FRAMES_TYPE, 'cache-control': 'no-store' })
     })
     for (const path of this.#options.routes?.paths ?? []) this.#mount(app, path)
@@ -214,7 +224,7 @@ class HubService<Principal> {
     app.all(path, async (c) => {
       const { incoming, outgoing } = c.env
       const request = routeRequest({
-        asking: requestOf(incoming),
+        asking: this.#entrance.requestOf(incoming),
         url: new URL(c.req.url),
         body: incoming,
         intake: this.#intake,
@@ -226,29 +236,32 @@ class HubService<Principal> {
     })
   }
 
-  /** Who sent a request; it counts as one of their connections until `leave`. */
-  async #admit(asking: HubRequest) {
-    const judged = this.#peers.knock(asking.remoteAddress)
+  /** Who sent a request; it counts as one of their connections until its seat is left. */
+  async #admit(asking: HubRequest): Promise<Guest<Principal>> {
+    const judged = this.#entrance.knock(asking)
     try {
-      const principal = await this.#gate.admit(asking)
-      if (this.#closed !== null) throw new SyncError('HUB_CLOSING', 'the hub is closing: try again later')
-      const signIn = principal === 'anonymous' ? null : this.#signInOf(principal)
-      const { meter, leave } = signIn === null ? { meter: null, leave: () => {} } : this.#peers.enter(signIn)
-      return { principal, meter, leave }
+      return await this.#entrance.admit(asking)
     } finally {
       judged()
     }
+  }
+
+  /** What does nothing has no refusal to wait for (`HAZARDS.md` G7). */
+  #plug(socket: Socket): void {
+    const unplug = this.#peers.plug(socket.remoteAddress ?? null)
+    if (unplug === null) socket.destroy()
+    else socket.on('close', unplug)
   }
 
   /** What the request pushes counts as held until every channel of it is closed. */
   #answer(
     request: FrameStream,
     place: Place,
-    accept: (channel: HubChannel) => void,
+    hooks: Pick<ExchangeOptions, 'accept' | 'onBacklog'>,
   ): Promise<ReadableStream<Uint8Array>> {
     const open = exchange(request, {
       clock: this.#options.clock,
-      accept,
+      ...hooks,
       onFault: (error) => this.#log({ event: 'fault', error }),
     })
     this.#exchanges.add(open)

@@ -18,7 +18,9 @@ import type { WebSocket } from 'ws'
 import { closeTextOf, statusOf } from '../websocket-close.ts'
 import { socketOf } from '../websocket-node.ts'
 import { after, type Socket } from '../socket.ts'
-import type { Meter } from './rates.ts'
+import { pacedSocket } from './paced-socket.ts'
+import type { Seat } from './peers.ts'
+import { BEHIND_BYTES, SendingTurn } from './sending-turn.ts'
 import { decodePlain, encodePlain } from './yjs-messages.ts'
 
 /** Milliseconds that a socket has to close after it was told to. */
@@ -57,7 +59,8 @@ export class YjsChannel implements PlainHubChannel {
   readonly #webSocket: WebSocket
   readonly #socket: Socket
   readonly #clock: Clock
-  readonly #meter: Meter | null
+  readonly #seat: Seat
+  readonly #turn: SendingTurn
   #resolveClosed: (reason: CloseReason) => void = () => {}
   #over = false
   #inbox: { readonly message: PlainUp; readonly bytes: number }[] = []
@@ -68,17 +71,24 @@ export class YjsChannel implements PlainHubChannel {
   #bytesUp = 0
   #bytesDown = 0
 
-  constructor(webSocket: WebSocket, clock: Clock, meter: Meter | null) {
+  constructor(webSocket: WebSocket, clock: Clock, seat: Seat) {
     this.#webSocket = webSocket
     this.#clock = clock
-    this.#meter = meter
+    this.#seat = seat
     this.closed = new Promise((resolve) => (this.#resolveClosed = resolve))
-    this.#socket = socketOf(webSocket)
+    const { greetings, frames } = seat
+    this.#turn = new SendingTurn(this.closed, {
+      greetings,
+      connectionBacklogBytes: () => this.#backlogBytes,
+    })
+    const socket = pacedSocket(socketOf(webSocket), clock, frames)
+    webSocket.on('ping', () => socket.count())
+    this.#socket = socket
     this.#socket.handle({ frame: (bytes) => this.#take(bytes), closed: (reason) => this.#end(reason) })
   }
 
   get backlogBytes(): number {
-    return this.#backlogBytes
+    return this.#turn.tell() ? Math.max(this.#backlogBytes, BEHIND_BYTES) : this.#backlogBytes
   }
 
   get bill() {
@@ -88,10 +98,13 @@ export class YjsChannel implements PlainHubChannel {
   send(message: PlainDown): void {
     if (this.#over) return
     const bytes = encodePlain(message)
-    this.#backlogBytes += bytes.length
+    this.#changeBacklog(bytes.length)
     this.#bytesDown += bytes.length
+    if (message.type === 'SyncStep2') this.#turn.answered()
+    this.#turn.over()
     this.#socket.send(bytes, () => {
-      this.#backlogBytes -= bytes.length
+      if (this.#over) return
+      this.#changeBacklog(-bytes.length)
       if (this.#backlogBytes === 0) this.#wakeDrained()
     })
   }
@@ -101,20 +114,19 @@ export class YjsChannel implements PlainHubChannel {
     this.send({ type: 'Awareness', update: Uint8Array.of(0) })
   }
 
-  drained(): Promise<void> {
-    if (this.#over || this.#backlogBytes === 0) return Promise.resolve()
-    return new Promise((resolve) => this.#drained.push(resolve))
+  async drained(): Promise<void> {
+    await this.#turn.catchUp()
+    if (this.#over || this.#backlogBytes === 0) return
+    await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
 
-  receive(): Promise<PlainUp | null> {
-    const next = this.#inbox.shift()
-    if (next !== undefined) {
-      this.#inboxBytes -= next.bytes
-      if (this.#inboxBytes <= INBOX_BYTES_PAUSE) this.#socket.resume()
-      return Promise.resolve(next.message)
-    }
-    if (this.#over) return Promise.resolve(null)
-    return new Promise((resolve) => (this.#wanted = resolve))
+  async receive(): Promise<PlainUp | null> {
+    // What it was taken for is done: a session hears nothing more amid its answer.
+    this.#turn.over()
+    const message = await this.#next()
+    // It asks for the whole document.
+    if (message?.type === 'SyncStep1') await this.#turn.take()
+    return message
   }
 
   end(): void {
@@ -125,6 +137,17 @@ export class YjsChannel implements PlainHubChannel {
     if (this.#over) return
     closePlain(this.#webSocket, this.#clock, reason)
     this.#end(reason)
+  }
+
+  #next(): Promise<PlainUp | null> {
+    const next = this.#inbox.shift()
+    if (next !== undefined) {
+      this.#inboxBytes -= next.bytes
+      if (this.#inboxBytes <= INBOX_BYTES_PAUSE) this.#socket.resume()
+      return Promise.resolve(next.message)
+    }
+    if (this.#over) return Promise.resolve(null)
+    return new Promise((resolve) => (this.#wanted = resolve))
   }
 
   #take(bytes: Uint8Array): void {
@@ -138,7 +161,7 @@ export class YjsChannel implements PlainHubChannel {
       return this.close({ code, message: why })
     }
     const commits = message.type === 'Update' || message.type === 'SyncStep2' ? 1 : 0
-    const excess = this.#meter?.take({ messages: 1, bytes: bytes.length, commits }) ?? null
+    const excess = this.#seat.meter.take({ messages: 1, bytes: bytes.length, commits })
     if (excess !== null) {
       // Presence is the first thing to go without.
       if (message.type === 'Awareness') return
@@ -158,6 +181,7 @@ export class YjsChannel implements PlainHubChannel {
   #end(reason: CloseReason): void {
     if (this.#over) return
     this.#over = true
+    this.#changeBacklog(-this.#backlogBytes)
     this.#inbox = []
     // Whoever is paused would never hear that its peer closes.
     this.#socket.resume()
@@ -165,6 +189,11 @@ export class YjsChannel implements PlainHubChannel {
     this.#wanted = null
     this.#wakeDrained()
     this.#resolveClosed(reason)
+  }
+
+  #changeBacklog(bytes: number): void {
+    this.#backlogBytes += bytes
+    this.#seat.greetings.changed(bytes)
   }
 
   #wakeDrained(): void {

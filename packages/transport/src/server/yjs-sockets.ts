@@ -2,37 +2,33 @@
  * Plain Yjs clients on `/yjs/NAMESPACE`: one namespace a socket, let in by the same gate as everybody. Who is refused for who
  * they are hears it as y-protocols say it, on the open socket, since a page learns nothing of a refused upgrade.
  */
-import { setMaxListeners } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import {
   limits,
-  onSignInEnd,
   SyncError,
   type Clock,
   type CloseReason,
   type PlainHubChannel,
   type PlainRequest,
-  type SignIn,
 } from '@rejoin/core'
 import { WebSocketServer, type WebSocket } from 'ws'
+import { socketOptions } from '../websocket-node.ts'
 import { showing } from './credentials.ts'
-import { requestOf, type Gate, type HubRequest } from './gate.ts'
+import type { Entrance, Guest } from './entrance.ts'
+import type { HubRequest } from './gate.ts'
 import { beat } from './heartbeat.ts'
 import type { ServerLog } from './log.ts'
-import type { Peers } from './peers.ts'
-import type { Meter } from './rates.ts'
-import { refusalFor, refuseUpgrade } from './refuse.ts'
+import { refusalFor } from './refuse.ts'
+import { Standing } from './standing.ts'
+import { Upgrades } from './upgrades.ts'
 import { closePlain, YjsChannel } from './yjs-channel.ts'
 import { encodePlain } from './yjs-messages.ts'
 import { chooseProtocol, offeredToken, plainRequestOf } from './yjs-request.ts'
 
 export interface YjsOptions<Principal> {
   readonly clock: Clock
-  readonly gate: Gate<Principal>
-  readonly peers: Peers
-  /** As of the live sockets. */
-  readonly signInOf: (principal: Principal) => SignIn | null
+  readonly entrance: Entrance<Principal>
   readonly accept: (
     channel: PlainHubChannel,
     request: PlainRequest,
@@ -41,49 +37,26 @@ export interface YjsOptions<Principal> {
   readonly log: ServerLog
 }
 
-interface Caller<Principal> {
-  readonly principal: Principal | 'anonymous'
-  /** Null: it is not known who it is, and nothing is counted. */
-  readonly signIn: SignIn | null
-  readonly meter: Meter | null
-  readonly leave: () => void
-}
-
 export class YjsSockets<Principal> {
   readonly #options: YjsOptions<Principal>
   readonly #server = new WebSocketServer({
+    ...socketOptions,
+    // Of one message each.
     maxPayload: limits.messageUpBytesMax,
-    perMessageDeflate: false,
     noServer: true,
     clientTracking: false,
     handleProtocols: chooseProtocol,
   })
+  readonly upgrades: Upgrades
   readonly #open = new Map<WebSocket, YjsChannel | null>()
-  /** Upgrades that are being judged. */
-  readonly #judged = new Set<Duplex>()
-  #closing: CloseReason | null = null
 
   constructor(options: YjsOptions<Principal>) {
     this.#options = options
+    this.upgrades = new Upgrades((request, socket, head) => this.#judge(request, socket, head), options.log)
     this.#server.on('error', (error) => options.log({ event: 'fault', error }))
   }
 
-  /** The listener of an HTTP server's `upgrade`. */
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    // A peer that goes away while it is judged is no failure of the process.
-    socket.on('error', () => {})
-    this.#judged.add(socket)
-    try {
-      await this.#judge(request, socket, head)
-    } catch (error) {
-      refuseUpgrade(socket, error, this.#options.log)
-    } finally {
-      this.#judged.delete(socket)
-    }
-  }
-
   async close(reason: CloseReason): Promise<void> {
-    this.#closing = reason
     const closed = Array.from(this.#open.keys(), (webSocket) => {
       return new Promise<void>((resolve) => webSocket.on('close', () => resolve()))
     })
@@ -96,47 +69,54 @@ export class YjsSockets<Principal> {
 
   /** Ends what has not ended by itself. */
   terminate(): void {
-    for (const socket of this.#judged) socket.destroy()
+    this.upgrades.terminate()
     for (const webSocket of this.#open.keys()) webSocket.terminate()
   }
 
   /** @throws SyncError why the upgrade is refused. */
   async #judge(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    if (this.#closing !== null) throw new SyncError('HUB_CLOSING', this.#closing.message)
-    const { gate, peers } = this.#options
-    const asking = requestOf(request)
+    const { entrance } = this.#options
+    const asking = entrance.requestOf(request)
     const asked = plainRequestOf(request)
-    gate.checkOrigin(asking)
-    const token = offeredToken(request)
-    asking.headers.delete('sec-websocket-protocol')
-    const leave = peers.knock(asking.remoteAddress)
+    const leave = entrance.knock(asking)
     try {
-      const caller = await this.#admit(
+      entrance.checkOrigin(asking)
+      const token = offeredToken(request)
+      asking.headers.delete('sec-websocket-protocol')
+      const guest = await this.#admit(
         token === null ? asking : { ...asking, headers: showing(asking.headers, token) },
+        asked.namespace,
       )
-      if (socket.destroyed) {
-        if (!(caller instanceof SyncError)) caller.leave()
-        return
+      if (guest instanceof SyncError) {
+        if (socket.destroyed) return
+        return this.#server.handleUpgrade(request, socket, head, (webSocket) =>
+          this.#turnAway(webSocket, guest),
+        )
       }
-      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-        if (caller instanceof SyncError) this.#turnAway(webSocket, caller)
-        else this.#connect(webSocket, asked, caller, asking.remoteAddress)
-      })
+      if (socket.destroyed) return guest.leave()
+      socket.on('close', guest.leave)
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => this.#connect(webSocket, asked, guest))
     } finally {
       leave()
     }
   }
 
   /** An error of who is asking is told on the socket. @throws SyncError any other */
-  async #admit(asking: HubRequest): Promise<Caller<Principal> | SyncError> {
-    const { gate, peers, signInOf } = this.#options
+  async #admit(asking: HubRequest, namespace: string): Promise<PlainGuest<Principal> | SyncError> {
+    const { entrance } = this.#options
     try {
-      const principal = await gate.admit(asking)
-      // Closing may have begun while it was judged.
-      if (this.#closing !== null) throw new SyncError('HUB_CLOSING', this.#closing.message)
-      const signIn = principal === 'anonymous' ? null : signInOf(principal)
-      const { meter, leave } = signIn === null ? { meter: null, leave: () => {} } : peers.enter(signIn)
-      return { principal, signIn, meter, leave }
+      const guest = await entrance.admit(asking)
+      try {
+        const leaveNamespace = entrance.join(namespace)
+        const leave = (): void => {
+          leaveNamespace()
+          guest.seat.leave()
+        }
+        return { ...guest, leave }
+      } catch (error) {
+        guest.seat.leave()
+        throw error
+      }
     } catch (error) {
       if (error instanceof SyncError) return error
       throw error
@@ -154,34 +134,39 @@ export class YjsSockets<Principal> {
     closePlain(webSocket, clock, { code, message })
   }
 
-  #connect(
-    webSocket: WebSocket,
-    asked: PlainRequest,
-    { principal, signIn, meter, leave }: Caller<Principal>,
-    from: string | null,
-  ): void {
+  #connect(webSocket: WebSocket, asked: PlainRequest, guest: PlainGuest<Principal>): void {
     const { clock, accept, log } = this.#options
-    const channel = new YjsChannel(webSocket, clock, meter)
+    const channel = new YjsChannel(webSocket, clock, guest.seat)
     this.#open.set(webSocket, channel)
     const stopBeating = beat(clock, webSocket, {
       beat: () => channel.beat(),
       close: (reason) => channel.close(reason),
     })
-    let stopWatching = (): void => {}
+    const standing = new Standing(guest, {
+      clock,
+      // y-protocols know no way to bring a token.
+      renewable: null,
+      ask: null,
+      judge: () => Promise.reject(new SyncError('MESSAGE_UNEXPECTED', 'no token is wanted now')),
+      refused: () => {},
+      end: ({ code, message }) => {
+        channel.send({ type: 'PermissionDenied', reason: `${code}: ${message}` })
+        channel.close({ code, message })
+      },
+    })
     webSocket.on('close', () => {
       this.#open.delete(webSocket)
       stopBeating()
-      stopWatching()
-      leave()
+      standing.stop()
     })
     void channel.closed.then(({ code, message }) => log({ event: 'disconnected', code, message }))
-    log({ event: 'connected', from })
-    accept(channel, asked, principal)
-    if (signIn === null) return
-    setMaxListeners(0, signIn.revoked)
-    stopWatching = onSignInEnd(signIn, clock, ({ code, message }) => {
-      channel.send({ type: 'PermissionDenied', reason: `${code}: ${message}` })
-      channel.close({ code, message })
-    })
+    log({ event: 'connected', from: guest.from })
+    accept(channel, asked, standing.principal)
+    standing.watch()
   }
+}
+
+interface PlainGuest<Principal> extends Guest<Principal> {
+  /** Its seat, and its place in the namespace. */
+  readonly leave: () => void
 }

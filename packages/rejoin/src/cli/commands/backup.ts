@@ -5,7 +5,15 @@ import { backUpAndVerify } from '../../wiring/backing-up.ts'
 import { restoreBackup, type RestoreReport } from '../../wiring/restoring.ts'
 import { listenForInterrupt } from '../interrupt.ts'
 import { requireFolder, withFolder, type FolderOptions } from '../options.ts'
-import { bytesText, countText, openOutput, timeText, type Output, type Streams } from '../output.ts'
+import {
+  bytesText,
+  countText,
+  openOutput,
+  tellLosses,
+  timeText,
+  type Output,
+  type Streams,
+} from '../output.ts'
 import { Refusal } from '../refusal.ts'
 import { hubSentences, isSound } from './verify.ts'
 
@@ -25,7 +33,8 @@ export function addBackup(program: Command, streams: Streams): void {
       const { backup, verified } = await stoppable(output, 'no backup is left', (how) =>
         backUpAndVerify(options.data, place, how),
       )
-      const { by, namespaces, damaged } = backup
+      const { by, namespaces, damaged, found } = backup
+      if (found !== null) tellLosses(output, found, options.data, 'hub')
       const what = `${countText(namespaces.length, 'namespace')}, ${bytesText(backup.bytes)}`
       const whose = by === 'running hub' ? 'made by the running hub' : 'of the folder, which no hub has open'
       output.result(
@@ -49,6 +58,7 @@ export function addBackup(program: Command, streams: Streams): void {
       const report = await stoppable(output, 'no folder of a hub is left', (how) =>
         restoreBackup(backup, place, how),
       )
+      tellLosses(output, report.found, backup, 'hub')
       output.result(report, restoredSentences(report))
       const isDamaged = report.damaged.length > 0 || report.namespaces.some(({ faults }) => faults.length > 0)
       if (isDamaged) throw new Refusal('something in the backup is damaged')

@@ -16,9 +16,10 @@ import {
   type FolderOptions,
 } from '../options.ts'
 import { appliedText, openOutput, type Output, type Streams } from '../output.ts'
+import { hubLimits, withLimits, type LimitOptions } from '../limit-options.ts'
 import { retentionOf, withRetention, type RetentionOptions } from '../retention-options.ts'
 
-interface HubCommandOptions extends FolderOptions, RetentionOptions {
+interface HubCommandOptions extends FolderOptions, RetentionOptions, LimitOptions {
   readonly host: string
   readonly port: number
   readonly sync: SyncChoice
@@ -32,7 +33,7 @@ interface HubCommandOptions extends FolderOptions, RetentionOptions {
 }
 
 export function addHub(program: Command, streams: Streams): void {
-  withRetention(withDomain(withFolder(program.command('hub'), 'hub', 'makes')))
+  withLimits(withRetention(withDomain(withFolder(program.command('hub'), 'hub', 'makes'))))
     .description('serve a hub until stopped; its URL is printed when it is ready')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on; 0 takes a free one', portArgument, 4400)
@@ -92,6 +93,7 @@ async function serve(
     retention: retentionOf(options),
     sync: options.sync,
     origins: options.origin,
+    ...hubLimits(options.limit),
     ...(options.gateway ? {} : { gateway: false }),
     ...(tlsCert === undefined || tlsKey === undefined ? {} : { tls: { cert: tlsCert, key: tlsKey } }),
     ...(options.behindTlsProxy === true ? { behindTlsProxy: true } : {}),

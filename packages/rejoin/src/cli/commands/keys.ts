@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { SyncError } from '@rejoin/core'
 import { folderKind, openHubFolder, refuseBackup } from '@rejoin/persistence-level/node'
 import { hashOf, KEY_NAME_PATTERN, newKey } from '../../auth/api-key.ts'
-import { editKeys, readKeys, type StoredKey } from '../../auth/key-file.ts'
+import { editKeyFile, editKeys, readKeys, type KeyFile, type StoredKey } from '../../auth/key-file.ts'
 import { parseScope, scopeText, type Scope } from '../../auth/scope.ts'
 import { SUBJECT_PATTERN } from '../../auth/scoped-principal.ts'
 import { systemClock } from '../../wiring/system-clock.ts'
@@ -19,7 +19,9 @@ interface AddOptions extends FolderOptions {
 }
 
 interface RevokeOptions extends FolderOptions {
-  readonly name: string
+  readonly name?: string
+  readonly tokenId?: string
+  readonly subject?: string
 }
 
 export function addKeys(program: Command, streams: Streams): void {
@@ -90,14 +92,36 @@ export function addKeys(program: Command, streams: Streams): void {
     })
 
   withFolder(keys.command('revoke'), 'hub', 'reads')
-    .description('take a key back: whoever is signed in by it is disconnected, within 5 seconds')
-    .requiredOption('--name <name>', 'which key', nameArgument)
-    .addHelpText('after', '\nExample:\n  rejoin keys revoke --data ./hub --name laptop')
-    .action(async (options: RevokeOptions) => {
+    .description('take a key or tokens back: whoever is signed in by one is disconnected, within 5 seconds')
+    .option('--name <name>', 'which key', nameArgument)
+    .option('--token-id <jti>', 'the token (JWT) with this jti', tokenIdArgument)
+    .option(
+      '--subject <subject>',
+      'all keys of this subject, and all of its tokens that were issued until now',
+      subjectArgument,
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  rejoin keys revoke --data ./hub --name laptop\n  rejoin keys revoke --data ./hub --subject ada',
+    )
+    .action(async (options: RevokeOptions, command: Command) => {
       const output = openOutput(streams, options.json === true)
-      await requireHubFolder(options.data, 'there')
-      const { name, revokedAt } = await revokeKey(options)
-      output.result({ name, revokedAt }, `revoked ${name}`)
+      const { data, name, tokenId, subject } = options
+      if ([name, tokenId, subject].filter((each) => each !== undefined).length !== 1)
+        command.error('error: give one of --name, --token-id and --subject')
+      await requireHubFolder(data, 'there')
+      const at = systemClock.now()
+      if (name !== undefined) {
+        const { revokedAt } = await revokeKey(data, name)
+        return output.result({ name, revokedAt }, `revoked ${name}`)
+      }
+      await editKeyFile(data, systemClock, (file) => ({
+        file:
+          subject === undefined ? withoutToken(file, tokenId ?? '', at) : withoutSubject(file, subject, at),
+        result: null,
+      }))
+      if (subject === undefined) return output.result({ tokenId, revokedAt: at }, `revoked token ${tokenId}`)
+      output.result({ subject, revokedAt: at }, `revoked what ${subject} had until now`)
     })
 }
 
@@ -129,13 +153,27 @@ async function addKey({
   })
 }
 
-async function revokeKey({ data, name }: RevokeOptions): Promise<StoredKey> {
+async function revokeKey(data: string, name: string): Promise<StoredKey> {
   return await editKeys(data, systemClock, (keys) => {
     const found = keys.find((key) => key.name === name)
     if (found === undefined) throw new SyncError('INPUT_INVALID', `${data} has no key ${name}`)
     const revoked = { ...found, revokedAt: found.revokedAt ?? systemClock.now() }
     return { keys: keys.map((key) => (key === found ? revoked : key)), result: revoked }
   })
+}
+
+function withoutToken(file: KeyFile, tokenId: string, revokedAt: number): KeyFile {
+  const others = file.revokedTokens.filter((token) => !('tokenId' in token) || token.tokenId !== tokenId)
+  return { ...file, revokedTokens: [...others, { tokenId, revokedAt }] }
+}
+
+/** A later revocation takes the place of an earlier one. */
+function withoutSubject(file: KeyFile, subject: string, revokedAt: number): KeyFile {
+  const others = file.revokedTokens.filter((token) => !('subject' in token) || token.subject !== subject)
+  const keys = file.keys.map((key) =>
+    key.subject === subject ? { ...key, revokedAt: key.revokedAt ?? revokedAt } : key,
+  )
+  return { keys, revokedTokens: [...others, { subject, revokedAt }] }
 }
 
 /** A hub may run on it. @throws SyncError INPUT_INVALID, FOLDER_FOREIGN, or what making one throws. */
@@ -177,6 +215,11 @@ function nameArgument(text: string): string {
 function subjectArgument(text: string): string {
   if (SUBJECT_PATTERN.test(text)) return text
   throw new InvalidArgumentError('expected up to 200 characters without control characters')
+}
+
+function tokenIdArgument(text: string): string {
+  if (text.length > 0 && text.length <= 200) return text
+  throw new InvalidArgumentError('expected up to 200 characters')
 }
 
 function scopesArgument(text: string): readonly Scope[] {

@@ -23,18 +23,30 @@ export function addRepair(program: Command, streams: Streams): void {
     .option('--report <file>', 'where the report goes (default: beside the folder)')
     .option('--json', 'print one JSON document')
     .description('restore what can be restored of a damaged folder, and write a report')
-    .addHelpText('after', '\nExample:\n  rejoin repair --data ./hub --from ./laptop')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Examples:',
+        '  rejoin repair --data ./hub                             what needs nothing to be dropped',
+        '  rejoin repair --data ./hub --discard --from ./laptop   the rest, brought back by a replica',
+        '  rejoin repair --data ./laptop --discard                a replica, whose content comes with the next sync',
+      ].join('\n'),
+    )
     .action(async (options: RepairOptions) => {
       const output = openOutput(streams, options.json === true)
       const { data, namespace, discard, from, report: place } = options
       requireFolder(data)
       if (from !== undefined) requireFolder(from)
+      const domains = await loadDomains(options.domain)
       const report = await repairFolder(data, {
         ...(namespace === undefined ? {} : { namespace }),
         ...(discard === undefined ? {} : { discard }),
-        ...(from === undefined ? {} : { from: { data: from, domains: await loadDomains(options.domain) } }),
+        ...(from === undefined ? {} : { from: { data: from, domains } }),
+        domains,
         ...(place === undefined ? {} : { report: place }),
       })
+      for (const remark of report.remarks) output.warning(remark)
       output.result(report, sentencesOf(report))
       const isLeft = report.namespaces.some(({ outcome }) => outcome !== 'whole' && outcome !== 'repaired')
       if (isLeft || report.healed.some(({ error }) => error !== null)) throw new Refusal('something is left')

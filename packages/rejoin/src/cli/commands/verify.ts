@@ -4,7 +4,7 @@ import type { VerifyReport } from '@rejoin/hub'
 import type { ReplicaVerifyReport } from '@rejoin/replica'
 import { verifyFolder, type FolderReport } from '../../wiring/verifying.ts'
 import { namespaceArgument, requireFolder, type FolderOptions } from '../options.ts'
-import { bytesText, countText, openOutput, type Streams } from '../output.ts'
+import { bytesText, countText, openOutput, tellLosses, type Streams } from '../output.ts'
 import { Refusal } from '../refusal.ts'
 
 interface VerifyOptions extends FolderOptions {
@@ -23,6 +23,7 @@ export function addVerify(program: Command, streams: Streams): void {
       const output = openOutput(streams, options.json === true)
       requireFolder(options.data)
       const report = await verifyFolder(options.data, options.namespace)
+      if (report.found !== null) tellLosses(output, report.found, options.data, report.kind)
       output.result(documentsOf(report), sentencesOf(report))
       if (!isSound(report)) throw new Refusal('faults were found')
     })

@@ -1,0 +1,154 @@
+/**
+ * A database made anew by LevelDB's own repair, where LevelDB does not open the one that is there, or has deleted tables that are
+ * kept: of all tables and logs, in a folder beside them. What was deleted may come back that way (LevelDB forgets that it
+ * was, once it is rid of it), so it stands for nothing until its values were looked at: checksums, chains and inventories tell. Only then
+ * it takes the database's place, which is kept as it was.
+ */
+import { copyFile, link, mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Level } from 'level'
+import { storeError } from '../level-error.ts'
+import { nullWhereMissing } from '../log/live-files.ts'
+import { COUNT } from './count-file.ts'
+import { copyWhole, DAMAGED, freeName } from './damaged-shelf.ts'
+import { claimFolder } from './data-folder.ts'
+import { syncFolder } from './durable-files.ts'
+import { isTable, TABLES } from './kept-tables.ts'
+import { MARKER } from './marker.ts'
+
+const REBUILT = join(DAMAGED, 'rebuilt')
+
+export interface RebuiltFolder {
+  /** A folder of the same kind as the one that it was made of, for whoever looks at it. */
+  readonly path: string
+  /** What is wrong with the database that is there, as a sentence. */
+  readonly fault: string
+  /** Puts its database in place of the one that is there. @returns where that one is kept, in the folder. */
+  take(): Promise<string>
+  /** Lets it go: all is as it was. */
+  discard(): Promise<void>
+}
+
+/**
+ * Null where LevelDB has lost no table, and opens the database. Nobody may have the folder open.
+ * @param refusal why LevelDB did not open it just now; null where it did.
+ * @throws SyncError STORE_LOCKED, STORE_FULL, STORE_UNAVAILABLE, STORE_CORRUPT where LevelDB makes nothing of it
+ */
+export async function rebuildFolder(path: string, refusal: string | null): Promise<RebuiltFolder | null> {
+  try {
+    const folder = await realpath(path)
+    return await claimFolder(folder, () => rebuild(folder, refusal))
+  } catch (error) {
+    throw storeError(error, `${path} could not be made anew`)
+  }
+}
+
+/** Of a crash amid an earlier repair. */
+export async function endRebuilding(path: string): Promise<void> {
+  const folder = await realpath(path)
+  await claimFolder(folder, () => endTaking(folder))
+}
+
+async function rebuild(folder: string, refusal: string | null): Promise<RebuiltFolder | null> {
+  const kept = await filesIn(join(folder, TABLES), isTable)
+  if (refusal === null && kept.length === 0) return null
+  const rebuilt = join(folder, REBUILT)
+  const database = join(rebuilt, 'db')
+  const discard = async (): Promise<void> => {
+    await rm(rebuilt, { recursive: true, force: true })
+    // Where nothing else is in it.
+    await rmdir(join(folder, DAMAGED)).catch(() => {})
+  }
+  try {
+    await gather(folder, kept, rebuilt, database)
+    await repairDatabase(database)
+  } catch (error) {
+    await discard()
+    throw error
+  }
+  const count = kept.length === 1 ? 'a table' : `${kept.length} tables`
+  return {
+    path: rebuilt,
+    fault: refusal ?? `LevelDB deleted ${count} that its list of files did not name, kept in ${TABLES}`,
+    take: () => claimFolder(folder, () => take(folder)),
+    discard,
+  }
+}
+
+/** All tables and logs: those that are kept under numbers that nobody has. */
+async function gather(
+  folder: string,
+  kept: readonly string[],
+  rebuilt: string,
+  database: string,
+): Promise<void> {
+  await rm(rebuilt, { recursive: true, force: true })
+  await mkdir(database, { recursive: true })
+  const own = await filesIn(join(folder, 'db'), (name) => /^\d+\.(?:log|ldb|sst)$/.test(name))
+  for (const name of own) await linkOrCopy(join(folder, 'db', name), join(database, name))
+  let number = Math.max(0, ...own.map((name) => Number.parseInt(name, 10)))
+  for (const name of kept)
+    await linkOrCopy(join(folder, TABLES, name), join(database, `${String(++number).padStart(6, '0')}.ldb`))
+  for (const name of [MARKER, COUNT])
+    await copyFile(join(folder, name), join(rebuilt, name)).catch(nullWhereMissing)
+}
+
+/**
+ * LevelDB's repair puts every table on the level where the one with the larger number is taken for the newer one, which it need
+ * not be: so all are merged, by the numbers of the writes.
+ */
+async function repairDatabase(path: string): Promise<void> {
+  await InNode.repair(path)
+  const database = new InNode(path, { createIfMissing: false })
+  await database.open()
+  try {
+    await database.compactRange('!', '~')
+  } finally {
+    await database.close()
+  }
+}
+
+/** What `level` leaves out of its types, since browsers have none of it. */
+const InNode = Level as unknown as {
+  new (
+    path: string,
+    options: { createIfMissing: boolean },
+  ): Level & {
+    compactRange(from: string, to: string): Promise<void>
+  }
+  repair(path: string): Promise<void>
+}
+
+async function take(folder: string): Promise<string> {
+  const name = freeName('before-repair', await readdir(join(folder, DAMAGED)))
+  const before = join(folder, DAMAGED, name)
+  await mkdir(before)
+  await syncFolder(join(folder, REBUILT, 'db'))
+  await rename(join(folder, TABLES), join(before, 'tables')).catch(nullWhereMissing)
+  await rename(join(folder, 'db'), join(before, 'db'))
+  await syncFolder(before)
+  await endTaking(folder)
+  return join(DAMAGED, name)
+}
+
+/** Also after a crash amid it. */
+async function endTaking(folder: string): Promise<void> {
+  const rebuilt = join(folder, REBUILT)
+  if ((await readdir(join(folder, 'db')).catch(nullWhereMissing)) !== null) return
+  const files = await readdir(rebuilt).catch(nullWhereMissing)
+  if (files === null || !files.includes('db')) return
+  // It counted batches of what is gone.
+  if (!files.includes(COUNT)) await rm(join(folder, COUNT), { force: true })
+  await rename(join(rebuilt, 'db'), join(folder, 'db'))
+  await syncFolder(folder)
+  await rm(rebuilt, { recursive: true, force: true })
+}
+
+async function filesIn(folder: string, isWanted: (name: string) => boolean): Promise<readonly string[]> {
+  return ((await readdir(folder).catch(nullWhereMissing)) ?? []).filter(isWanted)
+}
+
+/** LevelDB writes over no file that it repairs. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(() => copyWhole(from, to))
+}

@@ -1,0 +1,26 @@
+/**
+ * The checksum of LevelDB's logs: CRC-32C (Castagnoli), a byte at a time by a table, about 10 ms for 4 MiB. Of our own, since
+ * Node has another polynomial's only and it is these few lines.
+ */
+
+/** Reversed, since the lowest bit comes first. */
+const POLYNOMIAL = 0x82f63b78
+
+const table = Int32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1
+  return crc
+})
+
+/** Of the bytes from `from` up to but without `to`; from 0 to 2^32 - 1. */
+export function crc32c(bytes: Uint8Array, from = 0, to = bytes.length): number {
+  let crc = -1
+  for (let i = from; i < to; i++) crc = (table[(crc ^ (bytes[i] ?? 0)) & 0xff] ?? 0) ^ (crc >>> 8)
+  return ~crc >>> 0
+}
+
+/** As it stands in a log: turned by 15 bits and moved on, so that a checksum over checksums is none of itself. */
+export function maskedCrc32c(bytes: Uint8Array, from: number, to: number): number {
+  const crc = crc32c(bytes, from, to)
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
+}
