@@ -9,6 +9,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
   test: {
     include: ['packages/*/test/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*.test.ts'],
+    globalSetup: 'tests/support/bundle.ts',
     execArgv: [`--conditions=${source}`],
     testTimeout: 60_000,
     hookTimeout: 60_000,

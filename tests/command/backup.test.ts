@@ -109,6 +109,60 @@ test('[13] a damaged namespace is copied as it is, and named; restored, it is cl
   })
 })
 
+test('[13] where LevelDB cannot read a block, the namespace in it is named and closed in the backup and the others are whole; restored, it is repaired', async () => {
+  await withFolder(async (folder) => {
+    const [data, backup, again, laptop] = paths(folder, 'hub', 'backup', 'again', 'laptop')
+    await withRunning({ data }, async (hub) => {
+      const client = await openClient({ data: laptop, hub: hub.url })
+      for (const namespace of ['aa', 'bb', 'cc']) {
+        const replica = await client.open(intents, namespace)
+        await write(replica, new Set(), 'the same over and over '.repeat(20), 120)
+      }
+      await client.close()
+    })
+    await rejoinJson(['checkpoint', '--data', data])
+    await loseBlock(data, 'bb')
+    const struck = await rejoin(['verify', '--data', data])
+    expect(struck.stdout).toMatch(/^aa: sound; [^]*^bb: 1 FAULT; [^]*^cc: sound; /m)
+
+    for (const by of ['this process', 'running hub']) {
+      const place = `${backup} by ${by}`
+      const make = async () => {
+        const { code, stdout, stderr } = await rejoin(['backup', '--data', data, '--out', place, '--json'])
+        expect([code, stderr]).toEqual([1, ''])
+        expect(JSON.parse(stdout)).toMatchObject({
+          by,
+          namespaces: ['aa', 'bb', 'cc'],
+          damaged: ['bb'],
+          verified: [{ faults: [] }, { namespace: 'bb' }, { faults: [] }],
+        })
+      }
+      await (by === 'running hub' ? withRunning({ data }, make) : make())
+      const verified = await rejoin(['verify', '--data', place])
+      expect(verified.stdout).toMatch(/^aa: sound; [^]*^bb: \d FAULTS?; [^]*^cc: sound; /m)
+    }
+
+    const inPlace = await rejoin(['repair', '--data', data, '--discard'])
+    expect(inPlace.stdout).toMatch(/^bb: CANNOT BE REPAIRED\n[^]*rejoin restore/m)
+
+    const digest = await rejoinJson<{ digest: string }>(['digest', '--data', laptop, '--namespace', 'bb'])
+    for (const [i, source] of [`${backup} by running hub`, data].entries()) {
+      const place = `${again}-${i}`
+      const restored = await rejoin(['restore', source, '--data', place])
+      expect(restored.stdout).toMatch(/^bb: CLOSED FOR WRITING, to be repaired: .*bb/m)
+      // The checkpoint covers what is missing.
+      const repaired = await rejoin(['repair', '--data', place])
+      expect(repaired.code).toBe(0)
+      expect(repaired.stdout).toMatch(/^bb: repaired\n {2}drop the records up to \d+, which the checkpoint/m)
+      expect(await rejoinJson(['verify', '--data', place])).toMatchObject([
+        { faults: [] },
+        { namespace: 'bb', digest: digest.digest, faults: [] },
+        { faults: [] },
+      ])
+    }
+  })
+})
+
 test('a backup and a restored hub go into new folders only', async () => {
   await withFolder(async (folder) => {
     const [data, backup, full] = paths(folder, 'hub', 'backup', 'full')
@@ -377,6 +431,26 @@ async function withReplica(
   } finally {
     await client.close()
   }
+}
+
+/** Makes a block unreadable to LevelDB that holds records of the namespace. */
+async function loseBlock(data: string, namespace: string): Promise<void> {
+  const names = (await readdir(path.join(data, 'db'))).filter((name) => name.endsWith('.ldb'))
+  for (const name of names) {
+    const file = path.join(data, 'db', name)
+    const bytes = await readFile(file)
+    const places: number[] = []
+    // The first key of a block is written in full.
+    const key = `hub!record!${namespace}!`
+    for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + 1)) places.push(at)
+    const place = places[Math.floor(places.length / 2)]
+    if (place === undefined || places.length < 3) continue
+    // Long enough to hit more than the text between two copies, which would decompress all the same.
+    bytes.fill(0xff, place + 50, place + 250)
+    await writeFile(file, bytes)
+    return
+  }
+  throw new Error(`${data} has no table with records of ${namespace}`)
 }
 
 /** One commit after the other, each acknowledged. */

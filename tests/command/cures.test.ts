@@ -9,17 +9,14 @@ import { rejoin, rejoinJson } from '../support/command-here.ts'
 import { flipValue, hubKey, keysIn } from '../support/strike.ts'
 import { until } from '../support/until.ts'
 
-test('a damaged marker beside a database is told from a folder that is not ours', async () => {
+test('a damaged marker beside a database is told from a folder that is not ours, and written anew by repair', async () => {
   await withWorld(async ({ hub, laptop }) => {
     for (const data of [hub, laptop]) {
       const marker = path.join(data, 'rejoin.json')
       const bytes = await readFile(marker)
       bytes[3] = (bytes[3] ?? 0) ^ 4
       await writeFile(marker, bytes)
-      const commands = [
-        ['verify', '--data', data],
-        ['repair', '--data', data],
-      ]
+      const commands = [['verify', '--data', data]]
       if (data === hub)
         commands.push(['hub', '--data', data, '--port', '0'], ['keys', 'list', '--data', data])
       for (const args of commands) {
@@ -27,6 +24,9 @@ test('a damaged marker beside a database is told from a folder that is not ours'
         expect(code).toBe(1)
         expect(stderr).toMatch(/has a damaged rejoin\.json.* restore .*\[STORE_CORRUPT\]/)
       }
+      expect((await rejoin(['repair', '--data', data])).code).toBe(0)
+      expect(await readFile(`${marker}.damaged`)).toEqual(bytes)
+      expect((await rejoin(['verify', '--data', data])).code).toBe(0)
     }
     // Without a database it is anybody's file.
     const other = path.join(path.dirname(hub), 'other')

@@ -3,7 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { readdir, stat, truncate } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { checkout, rejoin, rejoinJson, startRejoin, withFolder, withHub } from '../support/command.ts'
+import { checkout, startRejoin, withFolder, withHub } from '../support/command.ts'
+import { rejoin, rejoinJson } from '../support/command-here.ts'
 import { until } from '../support/until.ts'
 
 const support = (data: string): string[] => ['--data', data, '--namespace', 'support']

@@ -2,7 +2,14 @@
 import { cp } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { rejoin, rejoinJson, startRejoin, withFolder, withHub } from '../support/command.ts'
+import {
+  rejoin as rejoinInShell,
+  rejoinJson as rejoinJsonInShell,
+  startRejoin,
+  withFolder,
+  withHub,
+} from '../support/command.ts'
+import { rejoin, rejoinJson } from '../support/command-here.ts'
 import { flipValue, keysIn } from '../support/strike.ts'
 import { added, moduleOf, tasks } from './domain-module.ts'
 
@@ -20,7 +27,7 @@ describe('sync with a hub that asks for sign-in', () => {
         const sync = ['sync', ...support(laptop), '--hub', hub]
         for (const key of ['', 'rj_a_wrong']) {
           const once = await rejoin(sync, '', { REJOIN_TOKEN: key })
-          const live = await rejoin([...sync, '--live'], '', { REJOIN_TOKEN: key })
+          const live = await rejoinInShell([...sync, '--live'], '', { REJOIN_TOKEN: key })
           for (const { code, stderr } of [once, live]) {
             expect(code).toBe(1)
             expect(stderr).toMatch(/^rejoin: .*--token-file FILE, or REJOIN_TOKEN.*\[UNAUTHENTICATED\]$/m)
@@ -46,18 +53,18 @@ test('commits that the hub refused in this exchange are told, and by exit code 1
     const [laptop = '', hubFolder = ''] = named(folder, 'laptop', 'hub')
     const on = [...support(laptop), '--domain', wide]
     const hub = await startRejoin(['hub', '--data', hubFolder, '--port', '0', '--domain', narrow])
-    await rejoinJson(['apply', ...on], [added('a', 'long'), added('b')].join('\n'))
-    const first = await rejoin(['sync', ...on, '--hub', hub.first, '--json'])
+    await rejoinJsonInShell(['apply', ...on], [added('a', 'long'), added('b')].join('\n'))
+    const first = await rejoinInShell(['sync', ...on, '--hub', hub.first, '--json'])
     expect(first.code).toBe(1)
     expect(JSON.parse(first.stdout)).toMatchObject({
       pushed: 1,
       rejected: [{ commit: 1, code: 'ENTRY_INVALID' }],
     })
-    await rejoinJson(['apply', ...on], added('c', 'longer'))
-    const second = await rejoin(['sync', ...on, '--hub', hub.first])
+    await rejoinJsonInShell(['apply', ...on], added('c', 'longer'))
+    const second = await rejoinInShell(['sync', ...on, '--hub', hub.first])
     expect(second.code).toBe(1)
     expect(second.stdout).toMatch(/^the hub refused 1 commit \(ENTRY_INVALID\): see `rejoin rejected list`$/m)
-    expect(await rejoinJson(['sync', ...on, '--hub', hub.first])).toMatchObject({ rejected: [] })
+    expect(await rejoinJsonInShell(['sync', ...on, '--hub', hub.first])).toMatchObject({ rejected: [] })
     await hub.stop('SIGINT')
   })
 })

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { openHubFolder, openReplicaFolder } from '@rejoin/persistence-level/node'
 import { MapHubStore, MapReplicaStore } from '@rejoin/testkit'
 import { expect, test } from 'vitest'
+import { bundled } from '../support/bundle.ts'
 import { startScript } from '../support/script.ts'
 import { plain, readWhole } from './hub-calls.ts'
 import { batches, hubCalls } from './killed-calls.ts'
@@ -51,7 +52,9 @@ async function runUntil(
   at: number,
 ): Promise<{ readonly ended: number | NodeJS.Signals; readonly lines: readonly string[] }> {
   const lines: string[] = []
-  const running = startScript(script, [kind, folder, String(at)], { onLine: (line) => lines.push(line) })
+  const running = startScript(await bundled(script), [kind, folder, String(at)], {
+    onLine: (line) => lines.push(line),
+  })
   const ended = await running.ended
   if (running.stderr() !== '') throw new Error(running.stderr())
   return { ended, lines }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { expect, test } from 'vitest'
 import { commitName } from '@rejoin/core'
 import { intents, openClient, startHub, type Replica } from 'rejoin'
+import { bundled } from '../support/bundle.ts'
 import { withFolder } from '../support/command.ts'
 import { startScript } from '../support/script.ts'
 import { until } from '../support/until.ts'
@@ -12,7 +13,7 @@ import { CommitLedger } from './commit-ledger.ts'
 import { checkHubFolder } from './hub-folder-check.ts'
 import { intentId, nextOps } from './writing.ts'
 
-const script = path.join(import.meta.dirname, 'processes/replica.ts')
+const script = await bundled(path.join(import.meta.dirname, 'processes/replica.ts'))
 
 test('[1] [4] [5] [26] two copies of a folder, both live: they are told apart, nothing is refused, and all converge', async () => {
   await withFolder(async (folder) => {

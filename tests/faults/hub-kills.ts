@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { intents, openClient } from 'rejoin'
+import { bundled } from '../support/bundle.ts'
 import { startScript, type RunningScript } from '../support/script.ts'
 import type { Seeded } from '../support/seeded.ts'
 import { until, within } from '../support/until.ts'
@@ -15,14 +16,13 @@ import { CommitLedger } from './commit-ledger.ts'
 import type { FaultCounts, History } from './counts.ts'
 import { checkHubFolder } from './hub-folder-check.ts'
 
-const script = path.join(import.meta.dirname, 'processes/hub.ts')
-
 export async function killHub(random: Seeded, { folder, faults, isOver }: History): Promise<FaultCounts> {
   const data = path.join(folder, 'hub')
   const ledger = new CommitLedger()
   // Where the log is trimmed all the time, acknowledged commits are looked for in the content.
   const retention = random.pick([20, 1_000_000])
   const checkpointMs = random.pick([0, 15])
+  const script = await bundled(path.join(import.meta.dirname, 'processes/hub.ts'))
   let port = '0'
   const start = (everyMs: number = checkpointMs): RunningScript =>
     startScript(script, [data, port, String(retention), String(everyMs)])

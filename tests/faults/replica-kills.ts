@@ -6,6 +6,7 @@
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { intents, openClient, startHub, type RunningHub } from 'rejoin'
+import { bundled } from '../support/bundle.ts'
 import { startScript, type RunningScript } from '../support/script.ts'
 import type { Seeded } from '../support/seeded.ts'
 import { until, within } from '../support/until.ts'
@@ -14,9 +15,8 @@ import { CommitLedger } from './commit-ledger.ts'
 import type { FaultCounts, History } from './counts.ts'
 import { checkCrash, checkHubFolder } from './hub-folder-check.ts'
 
-const script = path.join(import.meta.dirname, 'processes/replica.ts')
-
 export async function killReplica(random: Seeded, { folder, faults, isOver }: History): Promise<FaultCounts> {
+  const script = await bundled(path.join(import.meta.dirname, 'processes/replica.ts'))
   const data = path.join(folder, 'victim')
   const hubData = path.join(folder, 'hub')
   const [victims, others] = [new CommitLedger(), new CommitLedger()]

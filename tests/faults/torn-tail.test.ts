@@ -9,6 +9,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { intents, openClient, startHub, type FolderFinding } from 'rejoin'
 import { expect, test } from 'vitest'
+import { bundled } from '../support/bundle.ts'
 import { rejoin, startRejoin, withFolder } from '../support/command.ts'
 import { startScript } from '../support/script.ts'
 import { until, within } from '../support/until.ts'
@@ -141,7 +142,7 @@ interface Torn {
 async function tornHub(folder: string, name: string): Promise<Torn> {
   const data = path.join(folder, name)
   const ledger = new CommitLedger()
-  const hub = startScript(path.join(processes, 'hub.ts'), [data, '0', '1000000'], limited)
+  const hub = startScript(await bundled(path.join(processes, 'hub.ts')), [data, '0', '1000000'], limited)
   const url = await within('the hub is ready', hub.first)
   const writer = await Bystander.open('ada', path.join(folder, `writer of ${name}`), url, ledger)
   try {
@@ -163,13 +164,17 @@ async function tornReplica(folder: string): Promise<Torn> {
   const data = path.join(folder, 'replica')
   const ledger = new CommitLedger()
   let heard = 0
-  const replica = startScript(path.join(processes, 'replica.ts'), [data, 'offline', 'victim'], {
-    ...limited,
-    onLine: (line) => {
-      heard++
-      ledger.hear(line)
+  const replica = startScript(
+    await bundled(path.join(processes, 'replica.ts')),
+    [data, 'offline', 'victim'],
+    {
+      ...limited,
+      onLine: (line) => {
+        heard++
+        ledger.hear(line)
+      },
     },
-  })
+  )
   await within('the replica is open', replica.first)
   let isFull = false
   void replica.ended.then(() => (isFull = true))

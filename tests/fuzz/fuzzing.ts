@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { bundled } from '../support/bundle.ts'
 import { startScript } from '../support/script.ts'
 import type { StrikeArguments, StrikeFault, StrikeFigures } from './strike.ts'
 import type { Target } from './target.ts'
@@ -19,7 +20,8 @@ export async function strikeAt(target: Target, seeds: readonly number[]): Promis
   const placeFile = path.join(folder, 'place')
   const given: StrikeArguments = { target: target.name, seeds, placeFile }
   const lines: string[] = []
-  const running = startScript(path.join(import.meta.dirname, 'strike.ts'), [JSON.stringify(given)], {
+  const script = await bundled(path.join(import.meta.dirname, 'strike.ts'))
+  const running = startScript(script, [JSON.stringify(given)], {
     // Room for what is new, so that little work goes into collecting it.
     flags: ['--expose-gc', `--max-old-space-size=${HEAP_MiB}`, '--max-semi-space-size=32'],
     onLine: (line) => lines.push(line),

@@ -1,4 +1,7 @@
-/** Somebody who means no harm: a live replica that writes one commit after the other, and knows how many were acknowledged. */
+/**
+ * Somebody who means no harm: a live replica that writes one commit after the other, and knows how many were acknowledged, and
+ * how long it waited for one at most.
+ */
 import path from 'node:path'
 import { intents, openClient, type Client, type Replica } from 'rejoin'
 import { until } from '../support/until.ts'
@@ -8,6 +11,8 @@ export class Bystander {
   readonly #replica: Replica<typeof intents>
   readonly #writing: Promise<void>
   #acked = 0
+  #ackedAtMs = performance.now()
+  #silentMs = 0
   #isOver = false
   #failure: unknown = null
 
@@ -22,8 +27,14 @@ export class Bystander {
     return new Bystander(client, await client.open(intents, 'office'))
   }
 
-  get acked(): number {
-    return this.#acked
+  /** The longest between two acks since `begin`, and since the last of them until now, ms. */
+  get silentMs(): number {
+    return Math.max(this.#silentMs, performance.now() - this.#ackedAtMs)
+  }
+
+  begin(): void {
+    this.#ackedAtMs = performance.now()
+    this.#silentMs = 0
   }
 
   /** Resolves when so many more were acknowledged. */
@@ -49,6 +60,8 @@ export class Bystander {
       await this.#replica.apply({ type: 'WeightUpdates', changes: [['hello', 'greet', (i % 1_000) / 1_000]] })
         .acked
       this.#acked++
+      this.#silentMs = this.silentMs
+      this.#ackedAtMs = performance.now()
     }
   }
 }

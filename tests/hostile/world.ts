@@ -1,12 +1,15 @@
 /**
- * A hub in a process of its own and somebody who means no harm, before, amid and after each attack: the hub lives, its memory
- * grows by at most 64 MiB, it has nothing to complain of, and the bystander's commits go on being acknowledged.
+ * A hub in a process of its own and somebody who means no harm in another, before, amid and after each attack: the hub lives, its
+ * memory grows by at most 64 MiB, it has nothing to complain of, and the bystander's commits go on being acknowledged. With
+ * `REJOIN_TOLD=1` each row prints by how much it grew, and how long the bystander waited for an ack at most.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { startScript, type RunningScript } from '../support/script.ts'
+import { within } from '../support/until.ts'
 import { Bystander } from './bystander.ts'
+import { DistantBystander } from './distant-bystander.ts'
 import { Memory } from './memory.ts'
 import { Raw, upgraded } from './raw.ts'
 
@@ -19,39 +22,65 @@ export class HostileWorld {
   url = ''
   #hub: RunningScript | null = null
   #memory: Memory | null = null
-  readonly #bystanders: Bystander[] = []
+  #heldBefore: number | null = null
+  readonly #heard: ((bytes: number) => void)[] = []
+  #bystander: DistantBystander | null = null
+  readonly #others: Bystander[] = []
   readonly #open: Raw[] = []
 
-  async begin(): Promise<Bystander> {
+  async begin(): Promise<DistantBystander> {
     this.folder = await mkdtemp(path.join(tmpdir(), 'rejoin-hostile-'))
     const script = path.join(import.meta.dirname, 'hub-process.ts')
     // What the C library keeps for each thread, in case, is nothing that the hub holds.
     const env = { MALLOC_ARENA_MAX: '2' }
-    this.#hub = startScript(script, [path.join(this.folder, 'hub')], { env })
+    this.#hub = startScript(script, [path.join(this.folder, 'hub')], {
+      env,
+      flags: ['--expose-gc'],
+      onLine: (line) => this.#heard.shift()?.(Number(line)),
+    })
     this.url = await this.#hub.first
-    const bystander = await this.bystander('bystander')
+    const bystander = await DistantBystander.open(this.folder, 'bystander', this.url)
+    this.#bystander = bystander
     // What serving takes by itself is no attack's.
     await bystander.more(100)
     this.#memory = new Memory(this.#hub.pid)
     return bystander
   }
 
+  /** A further one, in the test's own process. */
   async bystander(name: string): Promise<Bystander> {
     const bystander = await Bystander.open(this.folder, name, this.url)
-    this.#bystanders.push(bystander)
+    this.#others.push(bystander)
     return bystander
   }
 
   async measure(): Promise<void> {
-    for (const bystander of this.#bystanders) await bystander.more(3)
+    await this.#bystander?.more(3)
     this.#memory?.begin()
+    this.#bystander?.begin()
+  }
+
+  /**
+   * Where much is written meanwhile, the most that the process has is what its collector has not come to yet: so what is held by
+   * the end counts, collected, above what is held now.
+   */
+  async measureHeld(): Promise<void> {
+    this.#heldBefore = await this.#held()
+    // That stopped it for a moment.
+    await this.#bystander?.more(1)
+    this.#bystander?.begin()
   }
 
   async check(name: string): Promise<void> {
-    for (const bystander of this.#bystanders) await bystander.more(3)
+    await this.#bystander?.more(3)
+    const silentMs = Math.round(this.#bystander?.silentMs ?? 0)
+    const mostBytes = this.#memory?.grownBytes() ?? 0
+    const grownBytes = this.#heldBefore === null ? mostBytes : (await this.#held()) - this.#heldBefore
+    this.#heldBefore = null
     for (const raw of this.#open.splice(0)) raw.close()
-    const grownBytes = this.#memory?.grownBytes() ?? 0
-    if (process.env['REJOIN_TOLD'] !== undefined) console.log(`${name}: ${(grownBytes / MiB).toFixed(1)} MiB`)
+    if (process.env['REJOIN_TOLD'] !== undefined) {
+      console.log(`told | ${name} | ${(grownBytes / MiB).toFixed(1)} MiB | ${silentMs} ms`)
+    }
     if (grownBytes > GROWN_BYTES_MAX) throw new Error(`the hub grew by ${(grownBytes / MiB).toFixed(1)} MiB`)
     const said = this.#hub?.stderr() ?? ''
     if (said !== '') throw new Error(`the hub said: ${said}`)
@@ -60,13 +89,14 @@ export class HostileWorld {
   /** Who joined for one attack leaves. */
   async leave(bystanders: readonly Bystander[]): Promise<void> {
     for (const bystander of bystanders) {
-      this.#bystanders.splice(this.#bystanders.indexOf(bystander), 1)
+      this.#others.splice(this.#others.indexOf(bystander), 1)
       await bystander.close()
     }
   }
 
   async end(): Promise<void> {
-    for (const bystander of this.#bystanders) await bystander.close()
+    for (const bystander of this.#others) await bystander.close()
+    await this.#bystander?.close()
     await this.#hub?.stop('SIGTERM')
     await rm(this.folder, { recursive: true, force: true })
   }
@@ -84,5 +114,12 @@ export class HostileWorld {
     this.#open.push(raw)
     if (raw.status !== 101) throw new Error(`the upgrade was answered with ${raw.status}`)
     return raw
+  }
+
+  /** Bytes, collected. */
+  async #held(): Promise<number> {
+    const held = new Promise<number>((resolve) => this.#heard.push(resolve))
+    this.#hub?.tell('held')
+    return await within('the hub tells what it holds', held)
   }
 }

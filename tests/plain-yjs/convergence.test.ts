@@ -7,6 +7,7 @@ import { openClient } from 'rejoin'
 import { todo } from '@rejoin/examples/todo'
 import { commitName } from '@rejoin/core'
 import { withFolder } from '../support/command.ts'
+import { bundled } from '../support/bundle.ts'
 import { startScript } from '../support/script.ts'
 import { Seeded } from '../support/seeded.ts'
 import { until, within } from '../support/until.ts'
@@ -95,7 +96,7 @@ test('[1] [5] two providers and a native replica converge, whoever was away when
 test('[1] [5] a hub killed while providers write is caught up with by what they still hold', async () => {
   const random = new Seeded(seed)
   await withFolder(async (folder) => {
-    const script = path.join(import.meta.dirname, 'hub-process.ts')
+    const script = await bundled(path.join(import.meta.dirname, 'hub-process.ts'))
     let hub = startScript(script, [path.join(folder, 'hub'), '0'])
     const url = await within('the hub is ready', hub.first)
     const { port } = new URL(url)

@@ -4,7 +4,8 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { main } from '../../packages/rejoin/src/cli/main.ts'
-import { rejoin, rejoinJson, samplePack, startRejoin, withFolder } from '../support/command.ts'
+import { rejoinJson as rejoinJsonInShell, samplePack, startRejoin, withFolder } from '../support/command.ts'
+import { rejoin, rejoinJson } from '../support/command-here.ts'
 import { until } from '../support/until.ts'
 import { Collected } from './collected.ts'
 
@@ -135,8 +136,9 @@ test('a hub with a certificate is reached over TLS by who trusts it', async () =
           /certificate that is not trusted here \(self-signed .*NODE_EXTRA_CA_CERTS/,
         ),
       })
+      // Node reads this variable when a process begins.
       const trusting = { ...environment, NODE_EXTRA_CA_CERTS: certificate('cert.pem') }
-      const { pushed }: { pushed: number } = await rejoinJson(sync, '', trusting)
+      const { pushed }: { pushed: number } = await rejoinJsonInShell(sync, '', trusting)
       expect(pushed).toBeGreaterThan(0)
     } finally {
       await hub.stop('SIGINT')

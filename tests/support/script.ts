@@ -1,4 +1,4 @@
-/** Runs a script of the tests, from source, in a process of its own that may be killed at any moment. */
+/** Runs a script of the tests, from source or bundled, in a process of its own that may be killed at any moment. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 
@@ -36,9 +36,7 @@ export function startScript(
     ...under,
     process.execPath,
     ...flags,
-    '--conditions=@rejoin/source',
-    '--import',
-    'tsx',
+    ...(script.endsWith('.ts') ? ['--conditions=@rejoin/source', '--import', 'tsx'] : []),
     script,
     ...args,
   ]

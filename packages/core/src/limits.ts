@@ -74,6 +74,8 @@ export const limits = {
   /** Bytes of packed snapshots that a hub keeps for the next who needs them, and their number. */
   packedBytesMax: 32 * MiB,
   packedSnapshotsMax: 1_000,
+  /** Snapshots that a hub packs at once: Node has four threads for that, and logs are written by the same. */
+  packingsMax: 2,
   /** Bytes of one frame on a socket; larger messages travel in fragments of this size. */
   frameBytesMax: 256 * KiB,
   /** Milliseconds from the first fragment of a message to its last. */

@@ -66,7 +66,7 @@ export function admit(
   marks: Marks | null,
   updates: CrdtUpdates,
   nowMs: number,
-  clientsMax: number = Infinity,
+  clientsMax: number,
 ): Admission {
   const { replica, commit, principal } = candidate
   try {

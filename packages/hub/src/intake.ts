@@ -166,8 +166,10 @@ export class Intake {
   landFound(entry: LogEntry, record: CommitsRecord): OwnCommits {
     const { updates } = this.#parts
     this.#logged = foldEntry(this.#logged, entry, updates)
+    // Whatever waited is staged, and may have been dismissed just now.
+    const isStagedAsLogged = this.isEmpty
     const own = this.#settle(record)
-    if (this.isEmpty && this.#staged !== null) foldEntry(this.#staged, entry, updates)
+    if (isStagedAsLogged && this.#staged !== null) foldEntry(this.#staged, entry, updates)
     else this.#restage()
     return own
   }

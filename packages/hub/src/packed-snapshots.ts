@@ -1,6 +1,7 @@
 /**
  * Snapshots as they travel packed, made once for each checkpoint and kept for whoever needs the same, up to a bound; where
- * packing does not save enough, or fails, they travel as they are.
+ * packing does not save enough, fails, or as many are being packed already as may be, they travel as they are: nobody waits
+ * for the packing of another document.
  */
 import { limits, type Cursor, type Namespace } from '@rejoin/core'
 import { type CatchUpSnapshot } from './catch-up.ts'
@@ -24,6 +25,7 @@ export class PackedSnapshots {
   /** The one used longest ago first. */
   readonly #kept = new Map<Namespace, Kept>()
   #bytes = 0
+  #packings = 0
 
   /** @param pack null: nothing is packed. */
   constructor(pack: PackSnapshot | null, log: HubLog, bytesMax: number = limits.packedBytesMax) {
@@ -37,6 +39,8 @@ export class PackedSnapshots {
     if (this.#pack === null || snapshot.length < limits.packedBytesMin) return Promise.resolve(null)
     const known = this.#kept.get(namespace)
     const isSame = known?.cursor.epoch === cursor.epoch && known.cursor.seq === cursor.seq
+    // Not kept: whoever comes next may find room.
+    if (!isSame && this.#packings >= limits.packingsMax) return Promise.resolve(null)
     const kept = isSame ? known : this.#begin(namespace, cursor, snapshot, this.#pack)
     this.#forget(namespace)
     this.#keep(namespace, kept)
@@ -56,6 +60,7 @@ export class PackedSnapshots {
   }
 
   async #packed(namespace: Namespace, snapshot: Uint8Array, pack: PackSnapshot): Promise<Uint8Array | null> {
+    this.#packings++
     try {
       const packed = await pack(snapshot)
       return packed.length <= snapshot.length * SAVING_MAX ? packed : null
@@ -67,6 +72,8 @@ export class PackedSnapshots {
         error,
       })
       return null
+    } finally {
+      this.#packings--
     }
   }
 

@@ -68,7 +68,7 @@ export function admitPlain(
   marks: Marks | null,
   updates: CrdtUpdates,
   nowMs: number,
-  clientsMax: number = Infinity,
+  clientsMax: number,
 ): PlainAdmission {
   const { namespace, domain, domainVersion, replica, principal } = candidate
   try {

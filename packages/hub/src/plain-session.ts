@@ -258,7 +258,7 @@ export class PlainSession implements Member {
   /** A document needs an epoch before its first bytes are taken; so its log begins with a record that holds none. */
   async #create({ room, feed }: Entered, candidate: PlainCandidate): Promise<void> {
     const { store, updates, clock } = this.#parts
-    const admission = admitPlain(candidate, null, updates, clock.now())
+    const admission = admitPlain(candidate, null, updates, clock.now(), room.log.clientsMax(0))
     if (admission.kind === 'refused') throw admission.error
     await createNamespace({ store, clock }, room, candidate.domain.name)
     await feed.catchUp()

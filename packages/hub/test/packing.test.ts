@@ -100,3 +100,35 @@ test('[14] what is kept is bounded: those used longest ago go first', async () =
   await of('b')
   expect(count).toBe(5)
 })
+
+test('[14] as many are packed at once as may be; meanwhile others go as they are, and who comes later is packed', async () => {
+  const ending: ((how: 'packed' | 'failed') => void)[] = []
+  const pack: PackSnapshot = (snapshot) =>
+    new Promise((resolve, reject) =>
+      ending.push((how) =>
+        how === 'packed' ? resolve(snapshot.subarray(0, 10)) : reject(new Error('no memory')),
+      ),
+    )
+  const packed = new PackedSnapshots(pack, () => {})
+  const of = (namespace: string, seq = 1) =>
+    packed.of(namespace, {
+      cursor: { epoch: 1, seq, tag: '0'.repeat(16) },
+      snapshot: new Uint8Array(limits.packedBytesMin),
+      domainVersion: 1,
+    })
+  const begun = Array.from({ length: limits.packingsMax }, (_, i) => of(`n${i}`))
+  expect(await of('other')).toBeNull()
+  // Neither does a newer checkpoint of the same document come on top, and nobody is packed twice.
+  expect(await of('n0', 2)).toBeNull()
+  const again = of('n0')
+  expect(ending).toHaveLength(limits.packingsMax)
+  ending[0]?.('packed')
+  ending[1]?.('failed')
+  expect(await begun[0]).toHaveLength(10)
+  expect(await again).toHaveLength(10)
+  expect(await begun[1]).toBeNull()
+  const later = [of('other'), of('n0', 2)]
+  expect(ending).toHaveLength(limits.packingsMax + 2)
+  for (const end of ending) end('packed')
+  for (const each of later) expect(await each).toHaveLength(10)
+})

@@ -223,6 +223,7 @@ test('[11] whatever bytes come, the answer is a refusal with a code, or nothing 
         marks,
         yjsCrdt.updates,
         clock.now(),
+        limits.freshClientsMin,
       )
       if (admission.kind === 'refused') return admission.error.code !== 'HUB_INTERNAL'
       if (admission.kind !== 'admitted') return true

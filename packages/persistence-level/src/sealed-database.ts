@@ -4,6 +4,7 @@
  * `SyncError`.
  */
 import { SyncError, type Durability } from '@rejoin/core'
+import { DatabaseMoment } from './database-moment.ts'
 import type { DatabaseGate } from './gate/database-gate.ts'
 import type { KeyRange, LevelDatabase } from './level-database.ts'
 import { storeError } from './level-error.ts'
@@ -82,6 +83,20 @@ export class SealedDatabase {
       throw storeError(error, `${this.name} could not be read after ${last}`)
     } finally {
       leave()
+    }
+  }
+
+  /** For reading past what LevelDB cannot read; to be closed. It gives way as `sealedEntries` does: STORE_UNAVAILABLE. */
+  async moment(): Promise<DatabaseMoment> {
+    const leave = await this.#call('could not be read', () => this.#gate.enter())
+    const check = (): void => {
+      if (this.#gate.isWanted) throw this.#wanted()
+    }
+    try {
+      return new DatabaseMoment({ database: this.#database, name: this.name, check, leave })
+    } catch (error) {
+      leave()
+      throw storeError(error, `${this.name} could not be read`)
     }
   }
 

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { appendFile, cp, open, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ReplicaIdentity } from '@rejoin/core'
+import { Level } from 'level'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { examineLogs } from '../src/folder/log-faults.ts'
 import {
@@ -42,6 +43,7 @@ const identity: ReplicaIdentity = {
 }
 const small = { ballastBytes: 0 }
 const kinds = ['hub', 'replica'] as const
+const lostCuts = [1, 10, 200, 400].flatMap((bytes) => [[bytes, true] as const, [bytes, false] as const])
 type Kind = (typeof kinds)[number]
 
 /** Written to, and copied while it is open: as its process leaves it when it is killed. @returns the copy. */
@@ -49,6 +51,13 @@ async function killed(kind: Kind, root: string, sync: SyncPolicy = 'each batch')
   const [path, copy] = [join(root, 'data'), join(root, 'killed')]
   const folder = await fill(kind, path, sync)
   await cp(path, copy, { recursive: true })
+  // It is written after the answer, so the last batch may not have been in it just then.
+  const count = await vi.waitFor(async () => {
+    const bytes = await readFile(join(path, 'rejoin.count'))
+    expect(bytes.at(-1)).toBeGreaterThanOrEqual(8)
+    return bytes
+  })
+  await writeFile(join(copy, 'rejoin.count'), count)
   await folder.close()
   return copy
 }
@@ -155,6 +164,7 @@ describe.each(kinds)('a %s’s folder', (kind) => {
             // What stands there is the beginning of another batch.
             batch: expect.objectContaining({ sequence: expect.any(Number) as number }) as object,
             mayHold,
+            isMissed: false,
             kept: null,
           },
         ])
@@ -171,6 +181,84 @@ describe.each(kinds)('a %s’s folder', (kind) => {
       expect((await examined(kind, path)).logFaults).toMatchObject([
         { kind: 'cut', file, at, mayHold: 'nothing' },
       ])
+    }))
+
+  test.each(lostCuts)(
+    '[13] that lost the last %i bytes of what was acknowledged says so and keeps them, whoever is first (looks: %j)',
+    (bytes, looksFirst) =>
+      withFolder(async (root) => {
+        const path = await killed(kind, root)
+        const file = await fileOf(path, '.log')
+        const log = join(path, 'db', file)
+        await truncate(log, (await readFile(log)).length - bytes)
+        const before = await readFile(log)
+        const kept = join('rejoin.damaged', file)
+        const fault = { kind: 'cut', file, how: 'short', mayHold: 'anything', isMissed: true, kept }
+        const place = new RegExp(
+          `; ${file} has \\d+ bytes that are no whole record, at its end \\(as it was: `,
+        )
+        const refused = { code: 'STORE_CORRUPT', message: expect.stringMatching(place) as string }
+        const looks = async (): Promise<void> => {
+          const folder = await (kind === 'hub' ? examineHubFolder(path) : examineReplicaFolder(path))
+          await folder.close()
+          const { logFaults } = folder.found
+          expect(logFaults).toMatchObject([fault])
+          expect(folder.fault).toMatchObject(refused)
+          const text = logFaults.map((each) => logFaultText(each, 'X')).join()
+          expect(text).toMatch(
+            /^X has lost its end: \d+ bytes at the end of .* \(as it was: .*; acknowledged writes were in them, and are kept/,
+          )
+          expect(text).not.toContain('nothing acknowledged')
+        }
+        const opens = (): Promise<void> => expect(found(kind, path)).rejects.toMatchObject(refused)
+        for (const step of looksFirst ? [looks, opens, looks] : [opens, looks, opens]) await step()
+        expect(await readdir(join(path, 'db'))).not.toContain(file)
+        expect(await keptIn(path)).toEqual([file])
+        expect(await readFile(join(path, kept))).toEqual(before)
+      }),
+  )
+
+  test('[13] whose opening was itself killed keeps what it held until the next one has proved it needless', () =>
+    withFolder(async (root) => {
+      const path = await killed(kind, root)
+      const { file } = await tear(path)
+      await examineLogs(path, { durability: 'durable' })
+      expect(await keptIn(path)).toEqual([`${file}.opening`])
+      expect((await found(kind, path)).logFaults).toMatchObject([{ mayHold: 'nothing', kept: null }])
+      expect(await keptIn(path)).toEqual([])
+    }))
+
+  test('[13] that lost acknowledged writes in an opening that was killed has them still', () =>
+    withFolder(async (root) => {
+      const path = await killed(kind, root)
+      const file = await fileOf(path, '.log')
+      const log = join(path, 'db', file)
+      await truncate(log, (await readFile(log)).length - 10)
+      const bytes = await readFile(log)
+      await examineLogs(path, { durability: 'durable' })
+      // LevelDB has replayed it, and was never asked what there is.
+      const database = new Level(join(path, 'db'))
+      await database.open()
+      await database.close()
+      await expect(found(kind, path)).rejects.toMatchObject({
+        code: 'STORE_CORRUPT',
+        message: expect.stringContaining(`${file} has`) as string,
+      })
+      expect(await keptIn(path)).toEqual([file])
+      expect(await readFile(join(path, 'rejoin.damaged', file))).toEqual(bytes)
+    }))
+
+  test('[13] that lost what was answered as applied keeps the file, and does not call it nothing', () =>
+    withFolder(async (root) => {
+      const path = await killed(kind, root, 'never')
+      const file = await fileOf(path, '.log')
+      const log = join(path, 'db', file)
+      await truncate(log, (await readFile(log)).length - 10)
+      const kept = join('rejoin.damaged', file)
+      expect((await examined(kind, path)).logFaults).toMatchObject([
+        { kind: 'cut', mayHold: 'applied', isMissed: false, kept },
+      ])
+      expect(await keptIn(path)).toEqual([file])
     }))
 
   test('does not say that nothing acknowledged was in it where nobody knows', () =>
@@ -226,17 +314,26 @@ describe.each(kinds)('a %s’s folder', (kind) => {
       }),
   )
 
-  test('[13] whose last record does not match is not taken for a crash’s', () =>
+  test.each([
+    ['that was never answered', false, /and so may damage: `rejoin verify` says/],
+    [
+      'that was acknowledged',
+      true,
+      /; acknowledged writes were in them, and are kept aside: `rejoin verify` says/,
+    ],
+  ])('[13] whose last record, %s, does not match is not taken for a crash’s', (_, isMissed, text) =>
     withFolder(async (root) => {
       const path = await killed(kind, root)
-      const { file } = await flip(path, (size) => size - 1)
+      const file = await fileOf(path, '.log')
+      if (isMissed) await flip(path, (size) => size - 1)
+      else
+        await appendFile(join(path, 'db', file), Uint8Array.of(1, 2, 3, 4, 30, 0, 1, ...new Uint8Array(30)))
       const { logFaults } = await examined(kind, path)
-      expect(logFaults).toMatchObject([{ kind: 'cut', how: 'mismatch', mayHold: 'anything' }])
-      expect(logFaults[0] && logFaultText(logFaults[0], 'X')).toMatch(
-        /and so may damage: `rejoin verify` says/,
-      )
+      expect(logFaults).toMatchObject([{ kind: 'cut', how: 'mismatch', mayHold: 'anything', isMissed }])
+      expect(logFaults[0] && logFaultText(logFaults[0], 'X')).toMatch(text)
       expect(await keptIn(path)).toEqual([file])
-    }))
+    }),
+  )
 
   test('whose list of files was being written says so', () =>
     withFolder(async (root) => {

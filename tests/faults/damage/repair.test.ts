@@ -11,7 +11,7 @@ import { layouts, makeRepairWorld, type RepairWorld } from './repair-world.ts'
 import { makeWaiting, replicaTargets, tryReplicaRepair } from './replica-trials.ts'
 
 /** Of the pairs of each log, and of the replica, drawn from the seed; every one of them is a few minutes. */
-const pairs = Number(process.env['REPAIR_PAIRS'] ?? 6)
+const pairs = Number(process.env['REPAIR_PAIRS'] ?? 3)
 const seed = randomInt(2 ** 31)
 let folder: string
 let world: RepairWorld

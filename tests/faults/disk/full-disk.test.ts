@@ -8,6 +8,7 @@ import { commitName } from '@rejoin/core'
 import { digestOf } from '@rejoin/crdt-adapter'
 import { intents, openClient, type Replica } from 'rejoin'
 import { withFolder } from '../../support/command.ts'
+import { bundled } from '../../support/bundle.ts'
 import { startScript, type RunningScript } from '../../support/script.ts'
 import { until, within } from '../../support/until.ts'
 import { CommitLedger } from '../commit-ledger.ts'
@@ -16,7 +17,7 @@ import { phrasesOf } from '../bystander.ts'
 import { intentId, nextOps } from '../writing.ts'
 import { withSmallDisk, withoutSmallDisk } from './small-disk.ts'
 
-const script = path.join(import.meta.dirname, '../processes/hub.ts')
+const script = await bundled(path.join(import.meta.dirname, '../processes/hub.ts'))
 const withoutDisk = await withoutSmallDisk()
 if (withoutDisk !== null) console.log(`the tests on a small disk are left out: ${withoutDisk}`)
 const withoutLimit = await promisify(execFile)('prlimit', ['--version']).then(

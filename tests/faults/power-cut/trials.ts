@@ -6,6 +6,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Level } from 'level'
 import { intents, openClient } from 'rejoin'
+import { bundled } from '../../support/bundle.ts'
 import { startScript } from '../../support/script.ts'
 import type { Seeded } from '../../support/seeded.ts'
 import { until, within } from '../../support/until.ts'
@@ -16,7 +17,8 @@ import { checkCrash, checkHubFolder } from '../hub-folder-check.ts'
 import { PowerCut, type CutReport } from './cut.ts'
 import { compileWitness } from './witness.ts'
 
-const processes = path.join(import.meta.dirname, '../processes')
+const script = (name: string): Promise<string> =>
+  bundled(path.join(import.meta.dirname, '../processes', name))
 
 /** Counts of a history of cuts, and what the cuts took away. */
 export interface CutCounts extends FaultCounts {
@@ -34,7 +36,7 @@ export async function cutHub(random: Seeded, { folder, faults, isOver }: History
   try {
     for (let round = 0; round < faults && !isOver(); round++) {
       const args = [data, port, String(retention), String(round === 0 ? 0 : checkpointMs)]
-      const hub = startScript(path.join(processes, 'hub.ts'), args, { env: await power.arm() })
+      const hub = startScript(await script('hub.ts'), args, { env: await power.arm() })
       if (round > 0 && random.chance(0.2)) await sleep(random.whole(0, 500))
       else {
         const url = await within('the hub is ready', hub.first)
@@ -65,7 +67,7 @@ export async function cutReplica(random: Seeded, { folder, faults, isOver }: His
   let [cuts, cut] = [0, noCut]
   for (let round = 0; round < faults && !isOver(); round++) {
     let heard = 0
-    const replica = startScript(path.join(processes, 'replica.ts'), [data, 'offline', `victim-${round}`], {
+    const replica = startScript(await script('replica.ts'), [data, 'offline', `victim-${round}`], {
       env: await power.arm(),
       onLine: (line) => {
         heard++
@@ -101,7 +103,7 @@ export async function cutLevel(
   const root = path.join(folder, how)
   const power = new PowerCut(await compileWitness(folder), root, path.join(folder, `kept-${how}`))
   let answered = 0
-  const writer = startScript(path.join(processes, 'level-writer.ts'), [path.join(root, 'db'), how], {
+  const writer = startScript(await script('level-writer.ts'), [path.join(root, 'db'), how], {
     env: await power.arm(),
     onLine: () => answered++,
   })

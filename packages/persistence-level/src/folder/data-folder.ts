@@ -21,7 +21,7 @@ import { Ballast, ballastBytesDefault } from './ballast.ts'
 import { COUNT, CountFile } from './count-file.ts'
 import { FolderGate, withBallast } from './folder-gate.ts'
 import { Lease, leftLease } from './lease.ts'
-import { examineLogs, logFaultPlace, type LogExamination, type LogFault } from './log-faults.ts'
+import { examineLogs, withLogFaults, type LogExamination, type LogFault } from './log-faults.ts'
 import {
   FOLDER_FORMAT,
   MAKING,
@@ -40,6 +40,8 @@ export interface OpenContents<Contents> {
   readonly incarnation: string
   /** False where it was opened though something is missing, to look at it. */
   readonly isWhole?: boolean
+  /** Fewer batches than were written, or nobody can tell; where it is left out the witness was told. */
+  readonly isShort?: boolean
 }
 
 /** Opens what is in a database; `createIfMissing` as for the database itself. */
@@ -197,10 +199,12 @@ async function openDatabase<Contents>(
   const path = join(folder, 'db')
   const createIfMissing = marker === null
   // Before there is a database, which opens by itself: LevelDB replays its logs then, and deletes them.
-  const logs = createIfMissing ? nothingToExamine : await examineLogs(folder, await leftLease(folder))
+  const ballast = new Ballast(folder, options.ballastBytes ?? ballastBytesDefault)
+  const logs = createIfMissing
+    ? nothingToExamine
+    : await withBallast(ballast, async () => examineLogs(folder, await leftLease(folder)))
   const database: LevelDatabase = new Level<string, string>(path, { createIfMissing })
   const sync = options.sync ?? 'each batch'
-  const ballast = new Ballast(folder, options.ballastBytes ?? ballastBytesDefault)
   let lease: Lease | null = null
   let count: CountFile | null = null
   let gate: DatabaseGate | null = null
@@ -214,12 +218,13 @@ async function openDatabase<Contents>(
     const opened = await openIn(gate, createIfMissing, count)
     if (marker !== null && opened.incarnation !== marker.incarnation)
       throw damaged(folder, `its database is another one than ${MARKER} names`)
-    const lostTables = await logs.settle(opened.isWhole === false ? 'damaged' : 'whole')
+    const isShort = opened.isShort ?? count.batchesLost > 0
+    const logFaults = await logs.settle(opened.isWhole === false ? 'damaged' : isShort ? 'short' : 'whole')
     await ballast.keep()
     const found = {
       isClosedInOrder: createIfMissing || !lease.isLeftOver,
       batchesLost: count.batchesLost,
-      logFaults: [...logs.faults, ...lostTables],
+      logFaults,
     }
     return { ...opened, gate, found }
   } catch (error) {
@@ -233,8 +238,7 @@ async function openDatabase<Contents>(
     if (told.code === 'STORE_LOCKED') await logs.undo().catch(() => {})
     else if (told.code !== 'STORE_CORRUPT') await logs.settle('unknown').catch(() => [])
     else {
-      const lostTables = await logs.settle('damaged').catch(() => [])
-      throw withLogFaults(told, [...logs.faults, ...lostTables], folder)
+      throw withLogFaults(told, await logs.settle('damaged').catch(() => logs.faults), folder)
     }
     throw told
   }
@@ -255,22 +259,6 @@ function openingError(error: unknown, folder: string, createIfMissing: boolean):
     ? damaged(folder, 'a file of its database is missing', mendable)
     : known
 }
-
-/** Where what is missing may be. */
-function withLogFaults(error: SyncError, faults: readonly LogFault[], folder: string): SyncError {
-  if (faults.length === 0) return error
-  const places = faults.map((fault) => logFaultPlace(fault, folder))
-  const isHoled = faults.some(({ kind }) => kind === 'damaged')
-  const message = [error.message, ...places, ...(isHoled ? [holed] : [])].join('; ')
-  return new SyncError(error.code, message, {
-    cause: error,
-    ...(error.path === null ? {} : { path: error.path }),
-  })
-}
-
-const holed =
-  'whose write was in them nobody can tell, so all of the folder stays shut: restore a backup; or go on with what is there ' +
-  '(`rejoin repair --discard`), and what was exchanged comes back from replicas, or from the hub'
 
 function locked(folder: string, why: string): SyncError {
   return new SyncError(

@@ -29,8 +29,8 @@ export interface FolderCopy {
   readonly incarnationOf: (source: StoreRecord) => string
   /** Files of others in the source's folder that go along, where they are there. */
   readonly beside: { readonly folder: string; readonly names: readonly string[] }
-  /** In key order: one moment's content. */
-  readonly entries: AsyncIterable<readonly [key: string, sealed: Uint8Array]>
+  /** What it is of. */
+  readonly store: CopiedStore
   /** Called about once for each MiB. */
   readonly onProgress?: (progress: CopyProgress) => void
   /** Ends it; nothing of it is left then. */
@@ -40,6 +40,15 @@ export interface FolderCopy {
   /** The last work in the folder, which is at `partial` still. */
   readonly finish: (partial: string, copied: CopiedValues) => Promise<void>
 }
+
+/** One moment's content. */
+export interface CopiedStore {
+  entries(): AsyncIterable<Entry>
+  /** For where LevelDB cannot read all of it: what can be read, and for what cannot, that its namespace is damaged. */
+  readableEntries(): AsyncIterable<Entry>
+}
+
+type Entry = readonly [key: string, sealed: Uint8Array]
 
 export interface CopiedValues extends CopyProgress {
   readonly namespaces: readonly Namespace[]
@@ -68,7 +77,7 @@ export async function copyFolder(copy: FolderCopy): Promise<CopiedValues> {
   }
   try {
     await markMaking(partial)
-    const { record, ...copied } = await copyValues(join(partial, 'db'), copy)
+    const { record, ...copied } = await copyReadable(join(partial, 'db'), copy)
     const count = await CountFile.open(partial, true, true)
     count.written(record.batches)
     await count.close(true)
@@ -111,10 +120,26 @@ export async function writeNote(path: string, text: string): Promise<void> {
   await writeFile(path, text, { flush: true })
 }
 
+/** From the beginning again where something cannot be read: it takes longer, and what was copied may be out of date. */
+async function copyReadable(path: string, copy: FolderCopy): Promise<CopiedContent> {
+  try {
+    return await copyValues(path, copy, copy.store.entries())
+  } catch (error) {
+    if (!isCorrupt(error)) throw error
+    await rm(path, { recursive: true, force: true })
+    return await copyValues(path, copy, copy.store.readableEntries())
+  }
+}
+
+interface CopiedContent extends CopiedValues {
+  readonly record: StoreRecord
+}
+
 async function copyValues(
   path: string,
-  { incarnationOf, entries, onProgress, signal }: FolderCopy,
-): Promise<CopiedValues & { readonly record: StoreRecord }> {
+  { incarnationOf, onProgress, signal }: FolderCopy,
+  entries: AsyncIterable<Entry>,
+): Promise<CopiedContent> {
   const database = new Level<string, string>(path, { errorIfExists: true })
   await database.open()
   const tally = new Tally()

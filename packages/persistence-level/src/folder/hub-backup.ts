@@ -1,7 +1,7 @@
 /**
  * Backups of a hub's folder: a folder of the same kind with a note in it, `rejoin.backup`, that keeps a hub from serving it by
  * mistake. It holds one moment's content, whatever is appended meanwhile. A namespace that is closed by damage is copied as
- * it is, damaged bytes and all, and named.
+ * it is, damaged bytes and all, and named; one of which LevelDB cannot read something is copied without that, and closed.
  */
 import { existsSync } from 'node:fs'
 import { readFile, realpath } from 'node:fs/promises'
@@ -58,7 +58,7 @@ export async function backUpHub(
     place,
     beside: { folder, names: beside },
     incarnationOf: ({ incarnation }) => incarnation,
-    entries: store.entries(),
+    store,
     finish: async (partial, { damaged }) => {
       const note = { format: 1, at, damaged }
       await writeNote(join(partial, BACKUP), `${JSON.stringify(note, null, 2)}\n`)

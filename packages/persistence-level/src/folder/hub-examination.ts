@@ -14,6 +14,7 @@ import { isCorrupt } from '../sealed-value.ts'
 import { openDataFolder, type FolderFinding } from './data-folder.ts'
 import { backUpHub, isBackup, type BackupOptions, type HubBackup } from './hub-backup.ts'
 import { markerOf } from './folder-kind.ts'
+import { withLogFaults } from './log-faults.ts'
 
 export interface ExaminedHubFolder {
   readonly path: string
@@ -63,7 +64,7 @@ export async function examineHubFolder(
     path: folder.path,
     found: folder.found,
     store,
-    fault,
+    fault: fault === null ? null : withLogFaults(fault, folder.found.logFaults, folder.path),
     namespaces: () => namespacesIn(database),
     backUp: (place, options) => backUpHub(store, folder.path, place, options),
     close: async () => {

@@ -45,7 +45,7 @@ export async function restoreHub(
       place,
       beside: { folder: source.path, names: beside },
       incarnationOf: newIncarnation,
-      entries: source.store.entries(),
+      store: source.store,
       finish: async (partial) => {
         const folder = await openHubFolder(partial)
         try {

@@ -12,8 +12,11 @@ import { syncFolder } from './durable-files.ts'
 
 export const TABLES = join(DAMAGED, 'tables')
 
-/** `whole`: everything that opening looks at was there. `damaged`: it was not. `unknown`: it ended before that. */
-export type OpeningEnd = 'whole' | 'damaged' | 'unknown'
+/**
+ * `whole`: everything that opening looks at was there. `short`: so it was, but fewer batches than were written, as the sync
+ * policy allows, or nobody can count them. `damaged`: something that was acknowledged is missing. `unknown`: it ended before that.
+ */
+export type OpeningEnd = 'whole' | 'short' | 'damaged' | 'unknown'
 
 export interface KeptFiles {
   readonly tables: number
@@ -49,7 +52,7 @@ export class KeptTables {
 
   /** @returns what is kept, of earlier openings too where this one was not whole; null where nothing is. */
   async settle(end: OpeningEnd): Promise<KeptFiles | null> {
-    if (end === 'whole' && this.#kept.length === 0) return null
+    if ((end === 'whole' || end === 'short') && this.#kept.length === 0) return null
     for (const { original, path, stamp } of this.#kept)
       if ((await stampOf(original)) === stamp) await rm(path, { force: true })
     const names = await this.#names()

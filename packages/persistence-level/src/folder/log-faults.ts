@@ -1,11 +1,11 @@
 /**
  * What LevelDB would pass over in silence when it replays its logs, looked for before it does, since it deletes them
- * afterwards (`HAZARDS.md` F4). A tail that a crash cut is told; what may be damage is kept aside as well, in
- * `rejoin.damaged/`, and so are tables that LevelDB is about to delete, until it is known whether any of them is needed.
- * Whether anything is missing that was acknowledged is found by the stores; this says where to look.
+ * afterwards (`HAZARDS.md` F4). What may be damage is kept aside in `rejoin.damaged/`; a tail that a crash cut, and tables that
+ * LevelDB is about to delete, until it is known whether any of them is needed. Whether anything is missing that was acknowledged is
+ * found by the stores; this says where to look, and never that nothing was lost where they found too little.
  */
 import { join } from 'node:path'
-import { unreachable } from '@rejoin/core'
+import { SyncError, unreachable } from '@rejoin/core'
 import { liveFiles, nullWhereMissing, type LiveFiles } from '../log/live-files.ts'
 import { readLog } from '../log/log-file.ts'
 import type { BatchHead, GapKind, LogEnd } from '../log/log-reading.ts'
@@ -30,7 +30,9 @@ export type LogFault =
        * acknowledged as `applied` and not yet synced, where nobody knows that it did; or `anything`, where it may be damage.
        */
       readonly mayHold: 'nothing' | 'applied' | 'anything'
-      /** Where in the folder the whole file is kept; null where it is a crash's for sure. */
+      /** The folder holds less than was acknowledged: then it was in here, whatever cut it. */
+      readonly isMissed: boolean
+      /** Where in the folder the whole file is kept; null where it is a crash's for sure, or many are kept already. */
       readonly kept: string | null
     }
   | {
@@ -54,7 +56,7 @@ export type LogFault =
 export interface LogExamination {
   /** What is known before the database is opened. */
   readonly faults: readonly LogFault[]
-  /** Call it when that has ended. @returns what there is to tell besides. */
+  /** Call it when that has ended. @returns what there is to tell: where it was `damaged`, also of what earlier openings kept. */
   settle(end: OpeningEnd): Promise<readonly LogFault[]>
   /** Lets go what was kept aside just now: somebody else has the folder. */
   undo(): Promise<void>
@@ -69,6 +71,7 @@ export async function examineLogs(folder: string, left: LeftLease | null): Promi
   const database = join(folder, 'db')
   const shelf = new DamagedShelf(folder)
   const faults: LogFault[] = []
+  const held = new Map<LogFault, string | null>()
   const live = await liveFiles(database)
   for (const { file, end } of await endsOf(database, live)) {
     if (end.kind === 'damaged')
@@ -79,14 +82,26 @@ export async function examineLogs(folder: string, left: LeftLease | null): Promi
     // The power may have taken the lease too, so none is no proof that the folder was closed in order.
     const isCrash = left !== null && how !== 'mismatch'
     const kept = isCrash ? null : await shelf.keep(join(database, file), file)
-    faults.push({ ...end, file, mayHold: mayHoldOf(how, left), kept })
+    const fault: LogFault = { ...end, file, mayHold: mayHoldOf(how, left), isMissed: false, kept }
+    faults.push(fault)
+    // Whether it is a crash's is proved by the count, once LevelDB has deleted it.
+    if (isCrash) held.set(fault, await shelf.hold(join(database, file), file))
   }
   const tables = await KeptTables.keep(folder, live)
   return {
     faults,
     settle: async (end) => {
       const kept = await tables.settle(end)
-      return kept === null ? [] : [{ kind: 'unlisted', ...kept }]
+      const unlisted: readonly LogFault[] = kept === null ? [] : [{ kind: 'unlisted', ...kept }]
+      if (end === 'whole') await shelf.release()
+      if (end === 'whole' || end === 'unknown') return [...faults, ...unlisted]
+      const confirmed = await shelf.confirm()
+      const settled = faults.map((fault) => {
+        const name = held.get(fault) ?? null
+        return settledFault(fault, end, name === null ? fault.kept : (confirmed.get(name) ?? null))
+      })
+      const earlier = end === 'damaged' ? await earlierFaults(folder, shelf, settled) : []
+      return [...settled, ...earlier, ...unlisted]
     },
     undo: async () => {
       await shelf.undo()
@@ -123,6 +138,34 @@ function mayHoldOf(how: GapKind, left: LeftLease | null): 'nothing' | 'applied' 
   return left?.durability === 'durable' ? 'nothing' : 'applied'
 }
 
+function settledFault(fault: LogFault, end: 'short' | 'damaged', kept: string | null): LogFault {
+  if (fault.kind !== 'cut') return fault
+  if (end === 'damaged') return { ...fault, mayHold: 'anything', isMissed: true, kept }
+  return { ...fault, mayHold: fault.mayHold === 'nothing' ? 'anything' : fault.mayHold, kept }
+}
+
+/** Of files that LevelDB has deleted since: whoever opened the folder first may have been told, and nobody else. */
+async function earlierFaults(
+  folder: string,
+  shelf: DamagedShelf,
+  told: readonly LogFault[],
+): Promise<readonly LogFault[]> {
+  const faults: LogFault[] = []
+  for (const { file, kept } of await shelf.files()) {
+    if (told.some((fault) => fault.kept === kept)) continue
+    const content = file.startsWith('MANIFEST') ? 'edit' : 'batch'
+    const report = await readLog(join(folder, kept), content).catch(nullWhereMissing)
+    if (report === null || report.end.kind === 'whole') continue
+    const { end } = report
+    faults.push(
+      end.kind === 'damaged'
+        ? { ...end, file, kept }
+        : { ...end, file, mayHold: 'anything', isMissed: true, kept },
+    )
+  }
+  return faults
+}
+
 /** What is to be said of a folder that was opened. `path`: of the folder, for people. */
 export function logFaultText(fault: LogFault, path: string): string {
   if (fault.kind === 'unlisted')
@@ -131,6 +174,10 @@ export function logFaultText(fault: LogFault, path: string): string {
   if (fault.kind === 'damaged')
     return `${logFaultPlace(fault, path)}; LevelDB passed over them, and what was acknowledged may have been in them: \`rejoin verify\` says whether anything is missing`
   const dropped = `${bytesText(fault.bytes)} at the end of ${file} were dropped${keptText(fault, path)}`
+  if (fault.isMissed) {
+    const aside = fault.kept === null ? '' : ', and are kept aside'
+    return `${path} has lost its end: ${dropped}; acknowledged writes were in them${aside}: \`rejoin verify\` says what is missing`
+  }
   const crash = `the last write to ${path} was cut short by a crash: ${dropped}`
   switch (fault.mayHold) {
     case 'nothing':
@@ -138,11 +185,29 @@ export function logFaultText(fault: LogFault, path: string): string {
     case 'applied':
       return `${crash}; nothing acknowledged as durable was in them, what was acknowledged as applied may have been`
     case 'anything':
+      if (fault.how !== 'mismatch')
+        return `the last write to ${path} was cut short: ${dropped}; nobody can tell whether acknowledged writes were in them: \`rejoin verify\` says whether anything is missing`
       return `the last write to ${path} is not what was written: ${dropped}; a power cut may leave that, and then nothing acknowledged as durable was in them, and so may damage: \`rejoin verify\` says whether anything is missing`
     default:
       return unreachable(fault.mayHold)
   }
 }
+
+/** Says, too, where what is missing may be. `folder`: its path, for people. */
+export function withLogFaults(error: SyncError, faults: readonly LogFault[], folder: string): SyncError {
+  if (faults.length === 0) return error
+  const places = faults.map((fault) => logFaultPlace(fault, folder))
+  const isHoled = faults.some(({ kind }) => kind === 'damaged')
+  const message = [error.message, ...places, ...(isHoled ? [holed] : [])].join('; ')
+  return new SyncError(error.code, message, {
+    cause: error,
+    ...(error.path === null ? {} : { path: error.path }),
+  })
+}
+
+const holed =
+  'whose write was in them nobody can tell, so all of the folder stays shut: restore a backup; or go on with what is there ' +
+  '(`rejoin repair --discard`), and what was exchanged comes back from replicas, or from the hub'
 
 /** Where the files of a folder that could not be opened are not whole. */
 export function logFaultPlace(fault: LogFault, path: string): string {

@@ -4,8 +4,9 @@
  * was, once it is rid of it), so it stands for nothing until its values were looked at: checksums, chains and inventories tell. Only then
  * it takes the database's place, which is kept as it was.
  */
-import { copyFile, link, mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises'
+import { copyFile, link, mkdir, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { SyncError } from '@rejoin/core'
 import { Level } from 'level'
 import { storeError } from '../level-error.ts'
 import { nullWhereMissing } from '../log/live-files.ts'
@@ -59,7 +60,9 @@ async function rebuild(folder: string, refusal: string | null): Promise<RebuiltF
     // Where nothing else is in it.
     await rmdir(join(folder, DAMAGED)).catch(() => {})
   }
+  let seen: string
   try {
+    seen = await traceOf(join(folder, 'db'))
     await gather(folder, kept, rebuilt, database)
     await repairDatabase(database)
   } catch (error) {
@@ -70,7 +73,7 @@ async function rebuild(folder: string, refusal: string | null): Promise<RebuiltF
   return {
     path: rebuilt,
     fault: refusal ?? `LevelDB deleted ${count} that its list of files did not name, kept in ${TABLES}`,
-    take: () => claimFolder(folder, () => take(folder)),
+    take: () => claimFolder(folder, () => take(folder, seen)),
     discard,
   }
 }
@@ -119,16 +122,38 @@ const InNode = Level as unknown as {
   repair(path: string): Promise<void>
 }
 
-async function take(folder: string): Promise<string> {
+/** Another process may have opened the database since it was copied, and have written: then it stays. */
+async function take(folder: string, seen: string): Promise<string> {
   const name = freeName('before-repair', await readdir(join(folder, DAMAGED)))
   const before = join(folder, DAMAGED, name)
   await mkdir(before)
   await syncFolder(join(folder, REBUILT, 'db'))
-  await rename(join(folder, TABLES), join(before, 'tables')).catch(nullWhereMissing)
   await rename(join(folder, 'db'), join(before, 'db'))
+  // From here on nobody finds it; whoever did before has begun new files in it.
+  if ((await traceOf(join(before, 'db'))) !== seen) {
+    await rename(join(before, 'db'), join(folder, 'db'))
+    await rmdir(before)
+    throw new SyncError(
+      'STORE_LOCKED',
+      `${folder} was opened by another process while it was repaired; stop that one and run it again`,
+    )
+  }
   await syncFolder(before)
   await endTaking(folder)
+  // Last: a crash before leaves them to the next repair.
+  await rename(join(folder, TABLES), join(before, 'tables')).catch(nullWhereMissing)
+  await syncFolder(before)
   return join(DAMAGED, name)
+}
+
+/** What LevelDB changes as soon as it opens a database: its files, their sizes, and when they were written. */
+async function traceOf(database: string): Promise<string> {
+  const names = (await filesIn(database, (name) => /^(?:\d+\.|CURRENT$|MANIFEST-)/.test(name))).toSorted()
+  const each = names.map(async (name) => {
+    const { size, mtimeMs, ino } = await stat(join(database, name))
+    return `${name} ${ino} ${size} ${mtimeMs}`
+  })
+  return (await Promise.all(each)).join('\n')
 }
 
 /** Also after a crash amid it. */

@@ -19,6 +19,7 @@ import { seqOf } from '../seq-text.ts'
 import { COUNT } from './count-file.ts'
 import { openDataFolder, type FolderFinding } from './data-folder.ts'
 import { markerOf } from './folder-kind.ts'
+import { withLogFaults } from './log-faults.ts'
 import { MARKER } from './marker.ts'
 import { PLACE } from './place-file.ts'
 
@@ -58,7 +59,9 @@ export async function examineReplicaFolder(path: string): Promise<ExaminedReplic
   const folder = await openDataFolder(path, 'replica', { ballastBytes: 0 }, async (gate, _, witness) => {
     const database = new SealedDatabase(gate, name)
     const fault = await folderFault(database, incarnation, witness.batchesMin)
-    return { contents: { database, fault, witness }, incarnation, isWhole: fault === null }
+    const batches = fault === null ? await batchesIn(database) : null
+    const isShort = batches === null || batches < witness.batches
+    return { contents: { database, fault, witness }, incarnation, isWhole: fault === null, isShort }
   })
   const { database, fault, witness } = folder.contents
   // What does not read is taken for a copy's.
@@ -68,7 +71,7 @@ export async function examineReplicaFolder(path: string): Promise<ExaminedReplic
   return {
     path: folder.path,
     found: folder.found,
-    fault,
+    fault: fault === null ? null : withLogFaults(fault, folder.found.logFaults, folder.path),
     namespaces: () => namespacesIn(database),
     examine: (namespace) => findReplicaDamage(database, namespace),
     raw: (key) => database.sealed(key),

@@ -57,7 +57,8 @@ export async function openReplicaFolder(
     // Before the loss is forgotten, and before anything is written under counters that were given already.
     const place = await takePlace(parts, (options.newPlace ?? randomUUID)(), hasLost)
     if (counted.isWhole) witness.opened(counted.batches)
-    return { contents: { gate, batches: counted.batches, witness, place, parts }, incarnation }
+    const contents = { gate, batches: counted.batches, witness, place, parts }
+    return { contents, incarnation, isShort: !counted.isWhole || hasLost }
   })
   const { gate, witness, place, parts } = folder.contents
   let { batches } = folder.contents

@@ -30,6 +30,7 @@ import { HubReads } from './hub-reads.ts'
 import { HubWriter } from './hub-writer.ts'
 import { emptyRange, rangeOf } from './namespace-state.ts'
 import { NamespaceStates } from './namespace-states.ts'
+import { readableEntries } from './readable-entries.ts'
 import { decodeRecord, encodePrev } from './record-value.ts'
 import { lossNotes, type StoreRecord } from './store-record.ts'
 
@@ -173,6 +174,11 @@ export class LevelHubStore implements HubStore {
   /** Every value of the store at this moment, sealed and unchecked. Gives way where the database must be opened anew. */
   entries(): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
     return this.#database.sealedEntries(hubKeys.all, 'gives way')
+  }
+
+  /** The same without what LevelDB cannot read; a namespace that lacks something for it is closed by an entry that says so. */
+  readableEntries(): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
+    return readableEntries(() => this.#database.moment())
   }
 
   /** A value as it stands in the database, unchecked: sealed, or null where there is none. */

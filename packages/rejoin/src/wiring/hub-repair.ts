@@ -60,6 +60,11 @@ export async function repairHubFolder(
   }
 }
 
+// Deleting in place would leave the table that LevelDB cannot read where it is, and it would meet it again.
+const unreadableAdvice =
+  'LevelDB cannot read some of this folder: `rejoin restore` makes a new one of it, also of a folder that is no backup, with ' +
+  'all that can be read; repair that one, and serve it; or restore a backup'
+
 function storeResult(fault: SyncError, { isDiscarding }: RepairManner): RepairedNamespace {
   return {
     ...untouched(null),
@@ -83,8 +88,9 @@ async function repairNamespace(
     findings = await store.findings(namespace)
     sound = await planSoundly(store, findings)
   } catch (error) {
-    if (error instanceof SyncError && isDamage(error)) return impossible(namespace, error)
-    throw error
+    if (!(error instanceof SyncError) || !isDamage(error)) throw error
+    const result = impossible(namespace, error)
+    return error.code === 'STORE_CORRUPT' ? { ...result, advice: unreadableAdvice } : result
   }
   const { plan } = sound
   const faults = [...findings.damaged.map(({ message }) => message), ...sound.faults]
