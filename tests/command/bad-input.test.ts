@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { rejoin, rejoinJson, samplePack, withFolder } from '../support/command.ts'
+import { samplePack, withFolder } from '../support/command.ts'
+import { rejoin, rejoinJson } from '../support/command-here.ts'
 
 const support = (data: string): string[] => ['--data', data, '--namespace', 'support']
 

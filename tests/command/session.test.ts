@@ -2,7 +2,8 @@
 import { cp, readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test } from 'vitest'
-import { rejoin, rejoinJson, samplePack, startRejoin, withFolder, withHub } from '../support/command.ts'
+import { samplePack, startRejoin, withFolder, withHub } from '../support/command.ts'
+import { rejoin, rejoinJson } from '../support/command-here.ts'
 
 interface SyncReport {
   pulled: number
