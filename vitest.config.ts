@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/test/**/*.test.ts', 'tests/**/*.test.ts', 'examples/*.test.ts'],
     globalSetup: 'tests/support/bundle.ts',
+    // Much of the time a test waits for processes of its own: one core less would leave half the machine idle.
+    maxWorkers: 2,
     execArgv: [`--conditions=${source}`],
     testTimeout: 60_000,
     hookTimeout: 60_000,
