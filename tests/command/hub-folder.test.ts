@@ -36,3 +36,18 @@ test('the log counts ops by type, says what was folded, and rebuild does not tak
     expect((await rejoin(['log', '--data', data, '--after', '1'])).stdout).toBe('no commits\n')
   })
 })
+
+test('rebuild forgets replicas of a given age, and says how many; what is no age is refused before anything is opened', async () => {
+  await withFolder(async (folder) => {
+    const [laptop, data] = [path.join(folder, 'laptop'), path.join(folder, 'hub')]
+    await rejoinJson(
+      ['apply', ...support(laptop)],
+      JSON.stringify([[{ type: 'IntentAdded', id: 'a', phrasesByLang: {} }]]),
+    )
+    await withHub(data, (hub) => rejoinJson(['sync', ...support(laptop), '--hub', hub]))
+    expect((await rejoin(['rebuild', ...support(data), '--forget-replicas', '90'])).code).toBe(2)
+    expect((await rejoin(['rebuild', ...support(data), '--forget-replicas', '0d'])).code).toBe(2)
+    const forgetting = await rejoin(['rebuild', ...support(data), '--forget-replicas', '90d'])
+    expect(forgetting.stdout).toMatch(/^support: epoch \d+ from seq 2, \d+ B; 0 replicas forgotten\n$/)
+  })
+})

@@ -66,3 +66,28 @@ test('names of every object are names like others: they are no namespaces here, 
   await sync()
   expect(replica.status.pending).toBe(0)
 })
+
+test('[14] corrections count as the commits that they are: beyond the rate a request is refused as a whole', async () => {
+  const limited = await GatewayWorld.open({ peerLimits: { commits: { perSecond: 0.01, burst: 2 } } })
+  try {
+    const { replica, sync } = await limited.native()
+    replica.apply([
+      { type: 'IntentAdded', id: 'a', phrasesByLang: {} },
+      { type: 'IntentAdded', id: 'b', phrasesByLang: {} },
+    ])
+    await sync()
+    const fields = { namespace: 'support', wrong_intent: 'a', right_intent: 'b' }
+    const post = (...queries: string[]) =>
+      limited.post('/api/sync', { corrections: queries.map((query) => ({ ...fields, query })) })
+    // Nobody signs in: all of an address share ten times what one principal has.
+    const twenty = Array.from({ length: 20 }, (_, i) => `query ${i}`)
+    expect((await post(...twenty)).json).toMatchObject({ corrections_applied: 20 })
+    const refused = await post('one more')
+    expect(refused.status).toBe(429)
+    expect(refused.json).toMatchObject({ error: 'RATE_LIMITED' })
+    // What makes none is served on.
+    expect((await post()).status).toBe(200)
+  } finally {
+    await limited.close()
+  }
+})

@@ -1,7 +1,8 @@
 /**
  * A hub in a process of its own and somebody who means no harm in another, before, amid and after each attack: the hub lives, its
  * memory grows by at most 64 MiB, it has nothing to complain of, and the bystander's commits go on being acknowledged. With
- * `REJOIN_TOLD=1` each row prints by how much it grew, and how long the bystander waited for an ack at most.
+ * `REJOIN_TOLD=1` each row prints by how much it grew, how long the bystander waited for an ack at most, and the longest that the
+ * hub's loop was late by and that its process waited for a core: what of the bystander's wait is the machine's.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +11,7 @@ import { startScript, type RunningScript } from '../support/script.ts'
 import { within } from '../support/until.ts'
 import { Bystander } from './bystander.ts'
 import { DistantBystander } from './distant-bystander.ts'
-import { Memory } from './memory.ts'
+import { CoreWaits, Memory } from './memory.ts'
 import { Raw, upgraded } from './raw.ts'
 
 export const KiB = 1_024
@@ -22,8 +23,9 @@ export class HostileWorld {
   url = ''
   #hub: RunningScript | null = null
   #memory: Memory | null = null
+  #waits: CoreWaits | null = null
   #heldBefore: number | null = null
-  readonly #heard: ((bytes: number) => void)[] = []
+  readonly #heard: ((answer: number) => void)[] = []
   #bystander: DistantBystander | null = null
   readonly #others: Bystander[] = []
   readonly #open: Raw[] = []
@@ -44,6 +46,7 @@ export class HostileWorld {
     // What serving takes by itself is no attack's.
     await bystander.more(100)
     this.#memory = new Memory(this.#hub.pid)
+    this.#waits = new CoreWaits(this.#hub.pid)
     return bystander
   }
 
@@ -57,7 +60,7 @@ export class HostileWorld {
   async measure(): Promise<void> {
     await this.#bystander?.more(3)
     this.#memory?.begin()
-    this.#bystander?.begin()
+    await this.#begin()
   }
 
   /**
@@ -65,21 +68,26 @@ export class HostileWorld {
    * the end counts, collected, above what is held now.
    */
   async measureHeld(): Promise<void> {
-    this.#heldBefore = await this.#held()
+    this.#heldBefore = await this.#ask('held')
     // That stopped it for a moment.
     await this.#bystander?.more(1)
-    this.#bystander?.begin()
+    await this.#begin()
   }
 
   async check(name: string): Promise<void> {
     await this.#bystander?.more(3)
     const silentMs = Math.round(this.#bystander?.silentMs ?? 0)
+    const lateMs = await this.#ask('delay')
+    const waitedMs = Math.round(this.#waits?.sinceMs() ?? 0)
     const mostBytes = this.#memory?.grownBytes() ?? 0
-    const grownBytes = this.#heldBefore === null ? mostBytes : (await this.#held()) - this.#heldBefore
+    const grownBytes = this.#heldBefore === null ? mostBytes : (await this.#ask('held')) - this.#heldBefore
     this.#heldBefore = null
-    for (const raw of this.#open.splice(0)) raw.close()
+    const leaving = this.#open.splice(0)
+    for (const raw of leaving) raw.close()
+    await Promise.all(leaving.map(({ closed }) => closed))
     if (process.env['REJOIN_TOLD'] !== undefined) {
-      console.log(`told | ${name} | ${(grownBytes / MiB).toFixed(1)} MiB | ${silentMs} ms`)
+      const hub = `its loop ${lateMs} ms late, ${waitedMs} ms without a core in all`
+      console.log(`told | ${name} | ${(grownBytes / MiB).toFixed(1)} MiB | ${silentMs} ms | ${hub}`)
     }
     if (grownBytes > GROWN_BYTES_MAX) throw new Error(`the hub grew by ${(grownBytes / MiB).toFixed(1)} MiB`)
     const said = this.#hub?.stderr() ?? ''
@@ -116,10 +124,16 @@ export class HostileWorld {
     return raw
   }
 
-  /** Bytes, collected. */
-  async #held(): Promise<number> {
-    const held = new Promise<number>((resolve) => this.#heard.push(resolve))
-    this.#hub?.tell('held')
-    return await within('the hub tells what it holds', held)
+  async #begin(): Promise<void> {
+    await this.#ask('begin')
+    this.#waits?.begin()
+    this.#bystander?.begin()
+  }
+
+  /** As `hub-process.ts` says. */
+  async #ask(what: 'held' | 'begin' | 'delay'): Promise<number> {
+    const answer = new Promise<number>((resolve) => this.#heard.push(resolve))
+    this.#hub?.tell(what)
+    return await within(`the hub answers ${what}`, answer)
   }
 }

@@ -67,6 +67,13 @@ export const limits = {
    * holds some ten times as much in memory.
    */
   documentBytesMax: 128 * MiB,
+  /**
+   * Replica ids that a namespace knows, one for each device, folder and tab that ever wrote: 4 MB of marks, written with each
+   * checkpoint and read with each opening, and some 20 MB of heap. And of one principal: far more than anybody installs, and
+   * a tenth, so that nobody uses up what is everybody's (decision 0012).
+   */
+  replicasMax: 100_000,
+  replicasPerPrincipalMax: 10_000,
   /** Milliseconds between two checkpoints that are asked for since a document is that large. */
   documentFoldMsMin: 10_000,
   /** Bytes of a snapshot that is worth packing: below that a frame or two are saved at best. */
@@ -126,6 +133,11 @@ export const limits = {
   greetingsAtOnceMax: 8,
   /** Bytes that may wait for all channels of one principal before a further greeting waits too; at twice that all are behind. */
   outgoingBytesMax: 12 * MiB,
+  /**
+   * The same of all principals together, however many they are: above it whoever has something waiting is behind. Half of what a
+   * hub may grow by under those who read nothing (`HAZARDS.md` G6): one more message each comes on top.
+   */
+  outgoingBytesOfAllMax: 32 * MiB,
   /** Pieces that a WebSocket message may come in, and of the network's own; most come in one (`HAZARDS.md` G4). */
   socketFragmentsMax: 1_024,
   socketChunksMax: 16 * KiB,
@@ -257,6 +269,10 @@ assert(
   'a snapshot of any document fits a message down',
 )
 assert(
+  10 * limits.replicasPerPrincipalMax <= limits.replicasMax,
+  'no few principals use up the replica ids of a namespace',
+)
+assert(
   2 * limits.checkpointOverdueBytes <= limits.documentBytesMax,
   'an operator hears that folding fails before anybody is refused for it',
 )
@@ -267,6 +283,10 @@ assert(
   'a principal may be at one place with all its devices',
 )
 assert(limits.messageUpBytesMax <= limits.unfinishedBytesMax, 'any message may be under way')
+assert(
+  2 * limits.outgoingBytesMax < limits.outgoingBytesOfAllMax,
+  'one principal alone puts nobody else behind',
+)
 assert(
   limits.requestHeadMsMax < limits.signInMsMax,
   'who says nothing is gone by then, looked for each second',

@@ -32,7 +32,7 @@ export function onSignInEnd(signIn: SignIn, clock: Clock, act: (why: SyncError) 
   const { expiresAt, revoked } = signIn
   const over = new AbortController()
   const stop = (): void => {
-    over.abort()
+    over.abort('over')
     revoked.removeEventListener('abort', look)
   }
   const look = (): void => {

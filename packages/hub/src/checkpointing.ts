@@ -46,6 +46,7 @@ export interface CheckpointPlace {
 export interface Checkpointed extends Trimmed {
   readonly seq: Seq
   readonly snapshotBytes: number
+  readonly marksBytes: number
   /** Client ids in it. */
   readonly clients: number
   /** Null where it was there already, or a newer one. */
@@ -94,12 +95,12 @@ export async function trimNamespace(
   const checkpoint = await readCheckpoint(store, namespace)
   if (checkpoint === null)
     throw new SyncError('STORE_UNAVAILABLE', `${namespace}: the checkpoint cannot be read yet`)
-  const { seq } = checkpoint
+  const { seq, marksBytes } = checkpoint
   goOn(stopped)
   const rules = { retention, now: clock.now(), checkpointSeq: seq, readers }
   const trimmed = await trimLog(store, namespace, rules, retained, walked)
   const { snapshotBytes, marks } = checkpoint.stored
-  return { ...trimmed, seq, snapshotBytes, clients: marks.clientCount, weighed: null }
+  return { ...trimmed, seq, snapshotBytes, marksBytes, clients: marks.clientCount, weighed: null }
 }
 
 async function fold(

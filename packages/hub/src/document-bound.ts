@@ -1,6 +1,6 @@
 /**
- * How large a document may become at this hub, by what is known of it without decoding it: the bytes of its newest snapshot,
- * of the records logged since, and of what waits for its append. At the bound what adds something is refused, to be sent again
+ * How large a document may become at this hub, by what is known of it without decoding it: the bytes of its newest snapshot
+ * and marks, of the records logged since, and of what waits for its append. At the bound what adds something is refused, to be sent again
  * later, and the log is folded, which often makes room. What only removes is let in, or nobody could make any; readers, tails
  * and checkpoints go on.
  */
@@ -35,8 +35,7 @@ export class DocumentBound {
    */
   refusalOf({ commit, inserted }: Admitted, waitingBytes: number): SyncError | null {
     const bytes = commit.update.length
-    const held =
-      (this.#log.range?.checkpoint?.snapshotBytes ?? 0) + this.#log.bytesAfterCheckpoint + waitingBytes
+    const held = this.#log.checkpointBytes + this.#log.bytesAfterCheckpoint + waitingBytes
     if (held + bytes <= this.#bytesMax || inserted.length === 0) return null
     this.#onFull()
     const what = `${this.#namespace} holds ${held} of at most ${this.#bytesMax} bytes, and the commit adds ${bytes}`

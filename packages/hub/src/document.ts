@@ -22,13 +22,21 @@ import { retainedOf, type WalkedLog } from './trimming.ts'
 export async function readCheckpoint(
   store: HubStore,
   namespace: Namespace,
-): Promise<{ stored: StoredMarks; seq: Seq; where: string; snapshot: () => Promise<Uint8Array> } | null> {
+): Promise<{
+  stored: StoredMarks
+  /** Of the marks. */
+  marksBytes: number
+  seq: Seq
+  where: string
+  snapshot: () => Promise<Uint8Array>
+} | null> {
   const checkpoint = await store.checkpoint(namespace)
   if (checkpoint === null) return null
   const where = `${namespace}: checkpoint ${checkpoint.seq}`
   const stored = decodeMarks(checkpoint.marks, where)
   if (stored.marks.head.seq !== checkpoint.seq) throw corrupt(where, 'has the marks of another')
-  return { stored, seq: checkpoint.seq, where, snapshot: () => checkpoint.snapshot() }
+  const marksBytes = checkpoint.marks.length
+  return { stored, marksBytes, seq: checkpoint.seq, where, snapshot: () => checkpoint.snapshot() }
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type HubChannel,
 } from '@rejoin/core'
 import { type HubLog } from './log-event.ts'
+import { type Marks } from './marks.ts'
 import { checkNoPlainReplica } from './plain-identity.ts'
 import { type Principal } from './principal.ts'
 import { mayNotRead } from './reading-right.ts'
@@ -71,7 +72,9 @@ export function standingOf(
   { replica, ackedCounter, capabilities }: Hello,
   cursor: Cursor | null,
   why: 'greeting' | 'behind',
+  marks: Marks | null,
 ): ReplicaStanding {
   if (why === 'behind') return { replica, cursor, ackedCounter: 0, holdsMore: false }
-  return { replica, cursor, ackedCounter, holdsMore: capabilities.includes('more') }
+  const acked = marks?.mayBeForgotten(replica) === true ? 0 : ackedCounter
+  return { replica, cursor, ackedCounter: acked, holdsMore: capabilities.includes('more') }
 }

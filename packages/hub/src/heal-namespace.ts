@@ -74,7 +74,7 @@ async function plan(
   const opened = await openLog(store, updates, namespace, heavy)
   const standing = {
     cursor,
-    ackedCounter: notes.ackedCounter,
+    ackedCounter: opened.marks?.mayBeForgotten(replica) === true ? 0 : notes.ackedCounter,
     holdsMore: opened.marks?.epoch === cursor?.epoch && holdsMore(updates, base, opened.marks),
   }
   const view = await viewOf(store, namespace, opened, { cursor, replica })

@@ -10,6 +10,7 @@ import {
   type CommitId,
   type CrdtUpdates,
   type Clock,
+  type Counter,
   type Cursor,
   type HealPlan,
   type Heal,
@@ -27,6 +28,7 @@ import { LogGap } from './log.ts'
 import { Marks } from './marks.ts'
 import { openLog } from './opening.ts'
 import { encodeRecord, type HealRecord } from './record.ts'
+import { newReplicaRefusal, replicaLimitsOf, type ReplicaLimits } from './replica-bound.ts'
 import { encodeMarks } from './stored-marks.ts'
 import { retrying } from './waiting.ts'
 
@@ -35,6 +37,8 @@ export interface HealParts {
   readonly updates: CrdtUpdates
   readonly heavy: HeavyWork
   readonly clock: Clock
+  /** As for pushes; where left out, the bounds of `limits`. */
+  readonly replicaLimits?: ReplicaLimits
 }
 
 /** What a replica brings back, and what was asked of it. */
@@ -79,9 +83,10 @@ export async function prepareHeal(
   const document = await tried(parts, given, state, base)
   if (document === 'moved') return 'moved'
   const lost = lostBefore(plan.cursor, marks)
-  const brings = document !== null || heal.counter > (marks?.counterOf(given.replica) ?? 0)
+  const counter = markedCounter(parts, given, marks)
+  const brings = document !== null || counter > (marks?.counterOf(given.replica) ?? 0)
   if (!brings && lost === null && marks !== null) return marks.head.seq
-  const id: CommitId = { replica: given.replica, counter: heal.counter }
+  const id: CommitId = { replica: given.replica, counter }
   const { principal } = given
   const record: HealRecord = {
     kind: 'heal',
@@ -115,6 +120,19 @@ export async function recordHeal(
     store.installCheckpoint(namespace, { seq, marks: encodeMarks(healed, snapshot, digest, hash), snapshot }),
   )
   return seq
+}
+
+/**
+ * Up to which of its commits the replica is marked: where there is no room for another mark, none. What it brings back is
+ * taken all the same; what it had acknowledged and not settled it makes again, and finds it in its base (decision 0009).
+ */
+function markedCounter(
+  { replicaLimits = replicaLimitsOf() }: HealParts,
+  { namespace, replica, principal, heal }: GivenHistory,
+  marks: Marks | null,
+): Counter {
+  const newcomer = { namespace, replica, principal: { id: principal, name: principal } }
+  return newReplicaRefusal(newcomer, marks, replicaLimits) === null ? heal.counter : 0
 }
 
 /** What a log that was restored may have lost behind its head. */

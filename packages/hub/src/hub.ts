@@ -30,6 +30,7 @@ import { type Principal } from './principal.ts'
 import { type Rebuilt } from './rebuild.ts'
 import { defaultRebuildPolicy, type RebuildPolicy } from './rebuild-policy.ts'
 import { Rebuilder } from './rebuilder.ts'
+import { replicaLimitsOf, type ReplicaLimits } from './replica-bound.ts'
 import { retentionOf, type Retention } from './retention.ts'
 import { Room, type RoomParts } from './room.ts'
 import { type RoomStatus } from './room-status.ts'
@@ -56,6 +57,8 @@ export interface HubOptions {
   readonly heavy?: HeavyWork
   /** Bytes of one document, its newest snapshot and what was logged since; default `limits.documentBytesMax`. */
   readonly documentBytesMax?: number
+  /** Replica ids that one namespace knows, and of one principal; default `limits.replicasMax`, `limits.replicasPerPrincipalMax`. */
+  readonly replicaLimits?: Partial<ReplicaLimits>
   /** Packs snapshots for replicas that can read them so; without it they travel as they are. */
   readonly pack?: PackSnapshot
 }
@@ -125,7 +128,8 @@ class RunningHub implements Hub {
     const rebuilding = { store, updates, heavy, clock, signals, counts, log, policy }
     this.#rebuilder = new Rebuilder({ ...rebuilding, room: (namespace) => this.#room(namespace) })
     this.#packed = new PackedSnapshots(options.pack ?? null, log)
-    this.#healer = new Healer({ store, updates, heavy, clock, signals, counts, log })
+    const replicaLimits = replicaLimitsOf(options.replicaLimits)
+    this.#healer = new Healer({ store, updates, heavy, clock, signals, counts, log, replicaLimits })
     this.#roomParts = {
       store,
       updates,
@@ -140,6 +144,7 @@ class RunningHub implements Hub {
         this.#rebuilder.grown(room.namespace)
       },
       documentBytesMax: documentBytesMaxOf(options.documentBytesMax),
+      replicaLimits,
       full: (room) => this.#checkpointer.shrink(room),
       released: (room) => this.#checkpointer.released(room),
       idle: (room) => {

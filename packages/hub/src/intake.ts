@@ -27,6 +27,7 @@ import { type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
 import { addOwn, LandedCommits, type OwnCommits } from './own-commits.ts'
 import { type CommitsRecord, type LoggedCommit } from './record.ts'
+import { newReplicaRefusal, type ReplicaLimits } from './replica-bound.ts'
 
 export interface IntakeParts {
   /** What an acknowledgement stands for is what it stands for there, for what was there before too. */
@@ -34,6 +35,7 @@ export interface IntakeParts {
   readonly updates: CrdtUpdates
   readonly clock: Clock
   readonly counts: HubCounts
+  readonly replicaLimits: ReplicaLimits
 }
 
 interface Waiting {
@@ -100,7 +102,7 @@ export class Intake {
         if (this.#isLogged(candidate)) return this.#acknowledge(member, candidate, true)
         break
       case 'admitted': {
-        const full = this.#bound.refusalOf(admission, this.#waitingBytes)
+        const full = this.#fullFor(candidate, admission)
         if (full !== null) return this.#refuse(member, candidate, full)
         this.#staged ??= Marks.begin(newEpoch(clock), candidate.domain.name)
         this.#staged.fold(admission.commit, admission.inserted)
@@ -126,12 +128,23 @@ export class Intake {
       counts.duplicates++
       return member.answer({ ...this.#ackAt(candidate), duplicate: true })
     }
-    const full = this.#bound.refusalOf(admission, this.#waitingBytes)
+    const full = this.#fullFor(candidate, admission)
     if (full !== null) return this.#refuse(member, candidate, full)
     assert(this.#staged !== null, 'what no document holds yet is not admitted')
     this.#staged.fold(admission.commit, admission.inserted)
     this.#waitingBytes += admission.commit.update.length
     this.#waiting.push({ member, candidate, admission })
+  }
+
+  /** Why there is no room for what passed every other check, or null. */
+  #fullFor(
+    candidate: Candidate | PlainCandidate,
+    admission: Extract<Admission, { kind: 'admitted' }>,
+  ): SyncError | null {
+    return (
+      newReplicaRefusal(candidate, this.#staged, this.#parts.replicaLimits) ??
+      this.#bound.refusalOf(admission, this.#waitingBytes)
+    )
   }
 
   /** The next record: what waits, as far as it fits one tail message, but at least one commit. Not called while empty. */

@@ -19,6 +19,12 @@ export class KnownLog {
     this.readers = new LogReaders(readerEnded)
   }
 
+  /** Of the newest checkpoint, snapshot and marks. */
+  get checkpointBytes(): number {
+    const { snapshotBytes, marksBytes } = this.#range?.checkpoint ?? { snapshotBytes: 0, marksBytes: 0 }
+    return snapshotBytes + marksBytes
+  }
+
   /** Its range and checkpoint as far as was heard; null while they are not known. */
   get range(): OpenedLog | null {
     return this.#range
@@ -36,12 +42,13 @@ export class KnownLog {
   }
 
   /**
-   * Whether the log since the last checkpoint has outgrown it, and `bytesMin`; or so many clients have begun in it.
+   * Whether the log since the last checkpoint has outgrown its snapshot and its marks, since both are written anew with each,
+   * and `bytesMin`; or so many clients have begun in it.
    * @param clientCount client ids by now.
    */
   isCheckpointDue(bytesMin: number, clientCount: number): boolean {
-    if (this.bytesAfterCheckpoint > Math.max(bytesMin, this.#range?.checkpoint?.snapshotBytes ?? 0))
-      return true
+    const { snapshotBytes, marksBytes } = this.#range?.checkpoint ?? { snapshotBytes: 0, marksBytes: 0 }
+    if (this.bytesAfterCheckpoint > Math.max(bytesMin, snapshotBytes, marksBytes)) return true
     return isWeighingDue(this.#weighedClients, clientCount)
   }
 
@@ -61,12 +68,14 @@ export class KnownLog {
     this.#range = { ...this.#range, bytesAfter: this.#range.bytesAfter + bytes }
   }
 
-  checkpointed({ seq, snapshotBytes, clients, floor, bytesAfter, retained, weighed }: Checkpointed): void {
+  checkpointed({ seq, floor, bytesAfter, retained, weighed, ...of }: Checkpointed): void {
     if (this.#range === null) return
     if (weighed !== null) this.#weight = weighed.weight
     // Another hub's, which nobody has weighed here.
     else if (seq !== this.#range.checkpoint?.seq) this.#weight = null
-    this.#range = { ...this.#range, checkpoint: { seq, snapshotBytes, clients }, floor, bytesAfter, retained }
+    const { snapshotBytes, marksBytes, clients } = of
+    const checkpoint = { seq, snapshotBytes, marksBytes, clients }
+    this.#range = { ...this.#range, checkpoint, floor, bytesAfter, retained }
   }
 
   get #weighedClients(): WeighedClients {

@@ -51,6 +51,11 @@ export interface MarksParts {
   readonly clients: ReadonlyMap<ClientId, ClientMark>
   /** Where the log lost records, in rising order: no cursor between the two seqs of one is of this log. */
   readonly lost: readonly LostRange[]
+  /**
+   * Milliseconds since 1970: an operator had replicas forgotten whose last commit was stamped before that; 0: never. Whoever
+   * has no mark may be one of them.
+   */
+  readonly forgotBefore: number
 }
 
 export class Marks {
@@ -62,7 +67,12 @@ export class Marks {
   #tag: Tag
   readonly #replicas: Map<ReplicaId, ReplicaMark>
   readonly #clients: Map<ClientId, ClientMark>
+  /** Replica ids that each principal owns, counted as they come: a push must not walk all marks. */
+  readonly #owned = new Map<string, number>()
+  /** Who owns client ids, likewise. */
+  readonly #writers = new Set<ReplicaId>()
   #lost: readonly LostRange[]
+  readonly #forgotBefore: number
 
   constructor(parts: MarksParts) {
     this.epoch = parts.epoch
@@ -74,6 +84,9 @@ export class Marks {
     this.#replicas = new Map(parts.replicas)
     this.#clients = new Map(parts.clients)
     this.#lost = parts.lost
+    this.#forgotBefore = parts.forgotBefore
+    for (const { owner } of parts.replicas.values()) this.#count(owner)
+    for (const { owner } of parts.clients.values()) if (owner !== null) this.#writers.add(owner)
   }
 
   /** Of a namespace whose first record is still to come. */
@@ -87,6 +100,7 @@ export class Marks {
       replicas: new Map(),
       clients: new Map(),
       lost: [],
+      forgotBefore: 0,
     })
   }
 
@@ -110,6 +124,7 @@ export class Marks {
       replicas: this.#replicas,
       clients: this.#clients,
       lost: this.#lost,
+      forgotBefore: this.#forgotBefore,
     }
   }
 
@@ -142,6 +157,21 @@ export class Marks {
     return this.markOf(replica)?.owner ?? null
   }
 
+  /** Replica ids that have a mark. */
+  get replicaCount(): number {
+    return this.#replicas.size
+  }
+
+  /** How many of them belong to the principal of that id. */
+  replicasOf(principal: string): number {
+    return this.#owned.get(principal) ?? 0
+  }
+
+  /** Whether the replica may be one that an operator had forgotten: that it has no mark proves nothing then. */
+  mayBeForgotten(replica: ReplicaId): boolean {
+    return this.#forgotBefore > 0 && !this.#replicas.has(replica)
+  }
+
   client(client: ClientId): ClientMark | null {
     return this.#clients.get(client) ?? null
   }
@@ -170,22 +200,22 @@ export class Marks {
   }
 
   /**
-   * Whether the replica's commits are in the log, but none of its items in this epoch: what it made without a base was
-   * made before the document was rebuilt.
+   * Whether the replica's commits are, or may be, in the log, but none of its items in this epoch: what it made without a
+   * base was made before the document was rebuilt.
    */
   outlived(replica: ReplicaId): boolean {
-    if (this.counterOf(replica) === 0 || !this.#clients.has(REBUILD_CLIENT_ID)) return false
-    for (const { owner } of this.#clients.values()) if (owner === replica) return false
-    return true
+    if (!this.#clients.has(REBUILD_CLIENT_ID) || this.#writers.has(replica)) return false
+    return this.#replicas.has(replica) || this.mayBeForgotten(replica)
   }
 
   /** Folds one commit in. */
   fold({ id, hlc, domainVersion, principal }: FoldedCommit, inserted: readonly ItemRange[]): void {
     const { replica, counter } = id
-    this.#replicas.set(replica, { counter, hlc, owner: this.ownerOf(replica) ?? binding(principal) })
+    this.#mark(replica, { counter, hlc }, principal)
     this.#domainVersion = Math.max(this.#domainVersion, domainVersion)
     for (const { client, clock, length } of inserted)
       this.#clients.set(client, { clock: clock + length, owner: replica })
+    if (inserted.length > 0) this.#writers.add(replica)
   }
 
   /** Folds in what a log lost and what came back. Whoever wrote the items is not known by them: nobody goes on under their ids. */
@@ -194,8 +224,7 @@ export class Marks {
     if (healed === null) return
     const { id, domainVersion, principal, update } = healed
     if (id.counter > this.counterOf(id.replica)) {
-      const owner = this.ownerOf(id.replica) ?? binding(principal)
-      this.#replicas.set(id.replica, { counter: id.counter, hlc: null, owner })
+      this.#mark(id.replica, { counter: id.counter, hlc: null }, principal)
     }
     this.#domainVersion = Math.max(this.#domainVersion, domainVersion)
     if (update.length === 0) return
@@ -210,6 +239,17 @@ export class Marks {
     if (this.#seq === 0) this.#began = seq
     this.#seq = seq
     this.#tag = tag
+  }
+
+  #mark(replica: ReplicaId, last: Omit<ReplicaMark, 'owner'>, principal: string): void {
+    const before = this.ownerOf(replica)
+    const owner = before ?? binding(principal)
+    if (before === null) this.#count(owner)
+    this.#replicas.set(replica, { ...last, owner })
+  }
+
+  #count(owner: string | null): void {
+    if (owner !== null) this.#owned.set(owner, this.replicasOf(owner) + 1)
   }
 }
 

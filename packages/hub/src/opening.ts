@@ -15,8 +15,13 @@ export interface OpenedLog {
   /** Null while the namespace does not exist. */
   readonly marks: Marks | null
   readonly floor: Seq
-  /** The newest checkpoint, its size and the number of its client ids, or null. */
-  readonly checkpoint: { readonly seq: Seq; readonly snapshotBytes: number; readonly clients: number } | null
+  /** The newest checkpoint, its sizes and the number of its client ids, or null. */
+  readonly checkpoint: {
+    readonly seq: Seq
+    readonly snapshotBytes: number
+    readonly marksBytes: number
+    readonly clients: number
+  } | null
   /** Bytes logged after the checkpoint. */
   readonly bytesAfter: number
   /** What is there up to the checkpoint, where it was measured. */
@@ -78,6 +83,7 @@ async function foldLog(
     checkpoint: checkpoint && {
       seq: checkpoint.seq,
       snapshotBytes: checkpoint.stored.snapshotBytes,
+      marksBytes: checkpoint.marksBytes,
       clients,
     },
     bytesAfter,

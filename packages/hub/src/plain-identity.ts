@@ -22,8 +22,12 @@ export function plainReplicaOf({ id }: Pick<Principal, 'id'>): ReplicaId {
   return replicaIdSchema.parse(text + LAST.charAt((hash[HASH_CHARS] ?? 0) % 4))
 }
 
+export function isPlainReplica(replica: ReplicaId): boolean {
+  return replica.startsWith(PREFIX)
+}
+
 /** @throws SyncError REPLICA_TAKEN for a replica that greets as one of those. */
 export function checkNoPlainReplica(replica: ReplicaId): void {
-  if (!replica.startsWith(PREFIX)) return
+  if (!isPlainReplica(replica)) return
   throw new SyncError('REPLICA_TAKEN', `${replica} is a plain Yjs client's: start with a new folder`)
 }

@@ -58,6 +58,8 @@ export class PlainSession implements Member {
   readonly #parts: PlainSessionParts
   #entered: Entered | null = null
   #hasAsked = false
+  /** It has said what it holds: while there is no document here, only what it says from then on builds on nothing else. */
+  #hasAnswered = false
   /** Its document has shown the filler. */
   #isProved = false
   #unanswered = 0
@@ -225,7 +227,8 @@ export class PlainSession implements Member {
     await room.opened()
     const { marks } = room
     // What it says before it has shown what it holds comes again with that.
-    if (!isReply && !this.#isProved && marks !== null) return
+    if (!isReply && !(marks === null ? this.#hasAnswered : this.#isProved)) return
+    this.#hasAnswered = true
     const said = this.#parts.updates.inspectState(update, updateBounds)
     if (isReply && feed.takeUnmarkedAnswer() && marks !== null) return
     const { state, isMarked } = withoutFiller(room.namespace, said, marks)

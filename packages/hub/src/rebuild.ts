@@ -16,6 +16,7 @@ import {
 } from '@rejoin/core'
 import { installRebuild } from './complete-rebuild.ts'
 import { documentBefore, readCheckpoint } from './document.ts'
+import { forgetReplicas } from './forgetting.ts'
 import { inlineWork, verifiedRebuild, type HeavyWork, type VerifiedSnapshot } from './heavy-work.ts'
 import { LogGap, type LogEntry } from './log.ts'
 import { type Marks } from './marks.ts'
@@ -44,9 +45,17 @@ export interface PreparedRebuild {
   readonly made: VerifiedSnapshot
 }
 
+/** What became of a namespace that an operator had rebuilt. */
+export interface RebuiltNamespace extends Rebuilt {
+  /** Replicas whose marks are gone. */
+  readonly forgotten: number
+}
+
 /**
  * Starts a new epoch, where nobody else may be writing. Replicas that stand at its beginning make the same document of what
  * they have, the others are reset when they come back; all recommit their outboxes.
+ * @param forgetBefore milliseconds since 1970: replicas that have not written since are forgotten, as `forgetReplicas` says;
+ * 0: none. A crash before the checkpoint is installed leaves them known.
  * @throws SyncError NAMESPACE_UNKNOWN, NAMESPACE_DELETED, STORE_CORRUPT, STORE_UNAVAILABLE where others write without a
  * pause, or what the store throws.
  */
@@ -56,15 +65,38 @@ export async function rebuildNamespace(
   namespace: Namespace,
   clock: Clock,
   heavy: HeavyWork = inlineWork(updates),
-): Promise<Rebuilt> {
+  forgetBefore = 0,
+): Promise<RebuiltNamespace> {
   const parts = { store, updates, heavy, clock }
   for (let tries = 1; tries <= limits.rebuildTriesMax; tries++) {
     const prepared = await prepareRebuild(parts, namespace)
     if (typeof prepared === 'string') continue
-    const rebuilt = await recordRebuild(parts, namespace, prepared)
-    if (rebuilt !== 'moved') return rebuilt
+    const { marks, made } = prepared
+    const kept = await forgettingSome(parts, namespace, marks, forgetBefore)
+    if (kept === 'moved') continue
+    const rebuilt = await recordRebuild(parts, namespace, { marks: kept, made })
+    if (rebuilt === 'moved') continue
+    // What is stored says: whoever completed it after a crash has forgotten nobody.
+    const now = await retrying(clock, () => readCheckpoint(store, namespace))
+    const known = now?.stored.marks.replicaCount ?? kept.replicaCount
+    return { ...rebuilt, forgotten: marks.replicaCount - known }
   }
   throw outrun(namespace)
+}
+
+async function forgettingSome(
+  { store, clock }: RebuildParts,
+  namespace: Namespace,
+  marks: Marks,
+  beforeMs: number,
+): Promise<Marks | 'moved'> {
+  if (beforeMs === 0) return marks
+  try {
+    return await retrying(clock, () => forgetReplicas(store, namespace, marks, beforeMs))
+  } catch (error) {
+    if (error instanceof LogGap) return 'moved'
+    throw error
+  }
 }
 
 /**

@@ -34,6 +34,7 @@ import { type OwnCommits } from './own-commits.ts'
 import { type PlainCandidate } from './plain-admission.ts'
 import { Presence } from './presence.ts'
 import { encodeRecord, type CommitsRecord } from './record.ts'
+import { type ReplicaLimits } from './replica-bound.ts'
 import { RoomDeletions } from './room-deletions.ts'
 import { RoomJobs } from './room-jobs.ts'
 import { type RoomStatus } from './room-status.ts'
@@ -53,6 +54,8 @@ export interface RoomParts {
   grown(room: Room): void
   /** How large a document may become. */
   readonly documentBytesMax: number
+  /** How many replica ids it may know. */
+  readonly replicaLimits: ReplicaLimits
   /** Something was refused since the document is that large: folding its log may make room. */
   full(room: Room): void
   /** A catch-up has read what it needed: what it kept may be trimmed. */

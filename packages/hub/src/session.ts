@@ -81,7 +81,7 @@ export class Session implements Member {
     const { clock } = this.#parts
     try {
       const hello = await receiveHello(this.#channel, clock)
-      if (hello === null) return
+      if (hello === null) return this.#channel.close()
       const joined = await this.#enter(hello)
       if (joined === null) return this.#channel.close()
       const why = await this.#serve(joined)
@@ -271,7 +271,7 @@ export class Session implements Member {
 
   async #catchUp(joined: Joined, why: 'greeting' | 'behind'): Promise<'arrived' | 'left'> {
     const reader = new RoomReader(joined.room, this.#parts)
-    const standing = standingOf(joined.hello, this.#outgoing.sent, why)
+    const standing = standingOf(joined.hello, this.#outgoing.sent, why, joined.room.marks)
     try {
       return await catchUp(reader, this.#outlet(joined, why), standing, why)
     } finally {

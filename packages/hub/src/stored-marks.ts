@@ -33,10 +33,13 @@ export interface StoredMarks {
 
 /**
  * Format 1, of release 0.1, kept no version of the domain; format 2 neither a digest nor what was lost; format 3 not whom a
- * replica's id belongs to: then it is bound by what is pushed next.
+ * replica's id belongs to: then it is bound by what is pushed next; format 4 not that replicas were forgotten. Where none
+ * was, it is still what is written: a hub from before can be put back.
  */
-const FORMAT = 4
+const FORMAT = 5
+const FORMAT_FORGETTING_NONE = 4
 const HASH_BYTES = 16
+const noMark: ReplicaMark = { counter: 0, hlc: null, owner: null }
 
 /**
  * @param digest of the snapshot's content.
@@ -48,9 +51,9 @@ export function encodeMarks(
   digest: string,
   hash = snapshotHash(snapshot),
 ): Uint8Array {
-  const { epoch, domain, domainVersion, began, head, replicas, clients, lost } = marks.parts()
+  const { epoch, domain, domainVersion, began, head, replicas, clients, lost, forgotBefore } = marks.parts()
   const out = createEncoder()
-  writeVarUint(out, FORMAT)
+  writeVarUint(out, forgotBefore === 0 ? FORMAT_FORGETTING_NONE : FORMAT)
   writeVarUint(out, epoch)
   writeVarString(out, domain)
   writeVarUint(out, domainVersion)
@@ -65,14 +68,19 @@ export function encodeMarks(
     writeVarUint(out, after)
     writeVarUint(out, before)
   }
-  const sorted = [...replicas].sort(([a], [b]) => (a < b ? -1 : 1))
-  const places = new Map(sorted.map(([replica], place) => [replica, place + 1]))
-  const owners = [...new Set(sorted.flatMap(([, { owner }]) => (owner === null ? [] : [owner])))].sort()
+  if (forgotBefore > 0) writeVarUint(out, forgotBefore)
+  // Of strings alone, without a function: there may be `limits.replicasMax` of them.
+  const sorted = [...replicas.keys()].sort()
+  const places = new Map(sorted.map((replica, place) => [replica, place + 1]))
+  const known = new Set<string>()
+  for (const { owner } of replicas.values()) if (owner !== null) known.add(owner)
+  const owners = [...known].sort()
   const ownerPlaces = new Map(owners.map((owner, place) => [owner, place + 1]))
   writeVarUint(out, owners.length)
   for (const owner of owners) writeVarString(out, owner)
   writeVarUint(out, sorted.length)
-  for (const [replica, { counter, hlc, owner }] of sorted) {
+  for (const replica of sorted) {
+    const { counter, hlc, owner } = replicas.get(replica) ?? noMark
     writeVarString(out, replica)
     writeVarUint(out, counter)
     writeVarString(out, hlc ?? '')
@@ -132,6 +140,7 @@ function readMarks(from: Decoder, where: string): StoredMarks {
   for (let left = format < 3 ? 0 : readVarUint(from); left > 0; left--) {
     lost.push({ after: readVarUint(from), before: readVarUint(from) })
   }
+  const forgotBefore = format < 5 ? 0 : readVarUint(from)
   const owners: string[] = []
   for (let left = format < 4 ? 0 : readVarUint(from); left > 0; left--) owners.push(readVarString(from))
   const replicas: [ReplicaId, ReplicaMark][] = []
@@ -162,6 +171,7 @@ function readMarks(from: Decoder, where: string): StoredMarks {
       replicas: new Map(replicas),
       clients,
       lost,
+      forgotBefore,
     }),
     snapshotBytes,
     snapshotHash,

@@ -221,7 +221,9 @@ class Walk {
     this.names.add(name)
     const mark = this.#counters.get(id.replica) ?? 0
     if (this.covered !== null && seq <= this.covered.seq) {
-      if (id.counter > mark) this.fault(seq, `the checkpoint does not know commit ${name}`, 'checkpoint')
+      // A rebuild forgets replicas before it trims what is behind it.
+      if (id.counter > mark && !this.covered.marks.mayBeForgotten(id.replica))
+        this.fault(seq, `the checkpoint does not know commit ${name}`, 'checkpoint')
       return
     }
     if (prev !== mark && !this.#isBehindDamage)

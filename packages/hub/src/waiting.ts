@@ -8,7 +8,7 @@ export async function within<T>(clock: Clock, ms: number, work: Promise<T>): Pro
   try {
     return await Promise.race([work, late])
   } finally {
-    answered.abort()
+    answered.abort('answered')
   }
 }
 

@@ -128,7 +128,7 @@ test('[13] a snapshot that does not hold what the log holds is thrown away, and 
   await expect(world.hub.checkpoint(NAMESPACE)).rejects.toMatchObject({ code: 'HUB_INTERNAL' })
   wrong = false
   await pass(world.clock, 5_000)
-  line.push(line.cursor?.epoch ?? null, ada.note('more'))
+  line.push(line.cursor?.epoch ?? null, ada.note('more', 'x'.repeat(1_000)))
   await settle()
   expect((await world.store.checkpoint(NAMESPACE))?.seq).toBe(4)
 })

@@ -109,7 +109,8 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
       bytes,
       fc.nat(),
       fc.integer({ min: 1 }),
-      (counterList, clientList, tag, snapshot, at, domainVersion) => {
+      fc.constantFrom(0, 1, 2 ** 41),
+      (counterList, clientList, tag, snapshot, at, domainVersion, forgotBefore) => {
         const owned = clientList.map(([client, { clock, owner }]) => {
           return [
             client,
@@ -134,6 +135,7 @@ test('[13] marks read as they were written; any changed byte of marks or snapsho
             { after: 2, before: 5 },
             { after: 7, before: 12 },
           ],
+          forgotBefore,
         })
         const digest = 'd'.repeat(64)
         const encoded = encodeMarks(marks, snapshot, digest)
@@ -201,6 +203,40 @@ const recordBytes = {
   rebuild: '0100000015da9808030123456789abcdef8a4030dc4c8f33f708056e6f746573010c6f6620746865206669727374',
 }
 
+test('[13] only marks that forgot somebody are of a format that hubs from before refuse', () => {
+  const { marks } = decodeMarks(Buffer.from(markBytes[4], 'hex'), 'it')
+  const forgetting = new Marks({ ...marks.parts(), forgotBefore: 1_700_000_000_000 })
+  const bytes = encodeMarks(forgetting, Uint8Array.of(1, 2, 3), 'ab'.repeat(32))
+  expect(bytes[0]).toBe(5)
+  expect(decodeMarks(bytes, 'it').marks.parts()).toEqual(forgetting.parts())
+  expect(encodeMarks(marks, Uint8Array.of(1, 2, 3), 'ab'.repeat(32))[0]).toBe(4)
+})
+
+test('marks count whose each replica is as they go, and once more as they are read', () => {
+  const owner = fc.constantFrom('anyone', 'user:ada', 'key:bob')
+  const steps = fc.array(fc.record({ replica: fc.nat({ max: 5 }), principal: owner, heals: fc.boolean() }))
+  fc.assert(
+    fc.property(steps, (all) => {
+      const marks = Marks.begin(1, 'notes')
+      for (const [i, { replica, principal, heals }] of all.entries()) {
+        const id = { replica: replicaIdOf(new Uint8Array(16).fill(replica)), counter: i + 1 }
+        const healed = { id, domainVersion: 1, principal, update: new Uint8Array(0) }
+        if (heals)
+          marks.heal({ kind: 'heal', epoch: 1, domain: 'notes', lost: null, healed }, yjsCrdt.updates)
+        else marks.fold({ id, hlc, domainVersion: 1, principal }, [])
+      }
+      const { replicas } = marks.parts()
+      for (const counted of [marks, marks.clone()]) {
+        expect(counted.replicaCount).toBe(replicas.size)
+        for (const principal of ['anyone', 'user:ada', 'key:bob']) {
+          const own = [...replicas.values()].filter((mark) => mark.owner === principal)
+          expect(counted.replicasOf(principal)).toBe(own.length)
+        }
+      }
+    }),
+  )
+})
+
 test('[13] records of format 1 read: without a time, and a rebuild ends the epoch right before its own', () => {
   const read = (kind: 'commits' | 'rebuild') => decodeRecord(Buffer.from(recordBytes[kind], 'hex'), 'it')
   const commit = {
@@ -240,7 +276,7 @@ test('marks remember the newest version of the domain in any order of commits', 
   expect(versions).toEqual([2, 5, 5])
 })
 
-test('what a replica made without a base is known to be outlived by a rebuild, and by nothing else', () => {
+test('what a replica made without a base is known to be outlived by a rebuild, and where it may be forgotten it is taken to be', () => {
   const [ada, bea] = [replicaIdOf(new Uint8Array(16)), replicaIdOf(new Uint8Array(16).fill(1))]
   const marks = new Marks({
     epoch: 2,
@@ -251,12 +287,15 @@ test('what a replica made without a base is known to be outlived by a rebuild, a
     replicas: new Map([[ada, { counter: 1, hlc, owner: null }]]),
     clients: new Map([[REBUILD_CLIENT_ID, { clock: 4, owner: null }]]),
     lost: [],
+    forgotBefore: 0,
   })
   expect(marks.outlived(ada)).toBe(true)
   expect(marks.outlived(bea)).toBe(false)
   const commit = { id: { replica: ada, counter: 2 }, hlc, domainVersion: 1, principal: 'anyone' }
   marks.fold(commit, [{ client: 5_000, clock: 0, length: 1 }])
   expect(marks.outlived(ada)).toBe(false)
+  const forgetting = new Marks({ ...marks.parts(), forgotBefore: 1 })
+  expect([ada, bea].map((replica) => forgetting.outlived(replica))).toEqual([false, true])
 })
 
 /** A store that serves one record otherwise than it was written. */

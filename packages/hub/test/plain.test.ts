@@ -98,6 +98,22 @@ test('[7] what a document says before it has shown its epoch waits for that, and
   expect(reader.texts).toEqual(plain.texts)
 })
 
+test('a document that is written on while it greets a namespace that does not exist begins it with all it holds', async () => {
+  const world = openWorld()
+  const plain = new PlainClient(world.clock, 9_001).note('offline').note('gone')
+  plain.connect(world.hub)
+  // Each goes on from what the hub has not heard of yet: its answer brings that.
+  plain.forget('gone').note('while it greets')
+  await settle()
+  plain.note('live')
+  await settle()
+  expect(plain.closedWith).toBe(null)
+  expect((await logOf(world)).map(({ id }) => id.counter)).toEqual([1, 2])
+  const reader = new PlainClient(world.clock, 9_002).connect(world.hub)
+  await settle()
+  expect(Object.keys(reader.texts).toSorted()).toEqual(['live', 'offline', 'while it greets'])
+})
+
 test('[5] two hubs over one store take what clients of one principal write at once, each commit once', async () => {
   const [store, clock] = [new MapHubStore(), new VirtualClock(1)]
   const worlds = [0, 1].map(() => openWorld({ store, clock }))

@@ -19,6 +19,7 @@ import { Healer } from '../src/healer.ts'
 import { readPage, type LogPage } from '../src/log.ts'
 import { HubCounts } from '../src/metrics.ts'
 import { decodeRecord, encodeRecord } from '../src/record.ts'
+import { replicaLimitsOf } from '../src/replica-bound.ts'
 import { Room } from '../src/room.ts'
 import { RoomReader } from '../src/room-reader.ts'
 import { PackedSnapshots } from '../src/packed-snapshots.ts'
@@ -48,7 +49,8 @@ function openRoom(store: HubStore, clock: VirtualClock) {
   const { updates } = yjsCrdt
   const parts = { store, clock, counts, log, updates, heavy: inlineWork(updates), signals: noSignals }
   const told = { checkReadable: nothing, grown: nothing, full: nothing, released: nothing, idle: nothing }
-  const room = new Room(NAMESPACE, { ...parts, ...told, documentBytesMax: Infinity })
+  const bounds = { documentBytesMax: Infinity, replicaLimits: replicaLimitsOf() }
+  const room = new Room(NAMESPACE, { ...parts, ...told, ...bounds })
   const sessions: Session[] = []
   const healer = new Healer(parts)
   const domains = new Map([[notes.name, notes]])

@@ -56,6 +56,15 @@ test('one exchange: greeting and push at once, then the end; everything is answe
   expect(next.story).toBe('Welcome:live CaughtUp@1:2 Ack:3@2 Tail@2[own3]')
 })
 
+test('a channel that ends before it has said anything is closed', async () => {
+  const line = new Line(openWorld())
+  let isClosed = false
+  void line.ended.then(() => (isClosed = true))
+  line.channel.end()
+  await settle()
+  expect([isClosed, line.story]).toEqual([true, ''])
+})
+
 test('presence reaches the others and those who come later, and is never logged', async () => {
   const world = openWorld()
   const [ada, bea] = [

@@ -3,7 +3,8 @@ export { openHubFolder, refuseBackup, type HubFolder, type HubFolderOptions } fr
 export { type BackupOptions, type HubBackup } from './folder/hub-backup.ts'
 export { restoreHub, type RestoredHub, type RestoreOptions } from './folder/hub-restore.ts'
 export { examineHubFolder, type ExaminedHubFolder } from './folder/hub-examination.ts'
-export { partialOf, putInPlace, type CopyProgress } from './folder/folder-copy.ts'
+export { type CopyProgress } from './folder/database-copy.ts'
+export { partialOf, putInPlace } from './folder/folder-copy.ts'
 export {
   noMisfits,
   planHubRepair,
@@ -23,7 +24,7 @@ export {
 } from './replica/replica-findings.ts'
 export { folderKind } from './folder/folder-kind.ts'
 export { mendFiles, type MendedFile } from './folder/folder-mending.ts'
-export { endRebuilding, rebuildFolder, type RebuiltFolder } from './folder/rebuilding.ts'
+export { endRebuilding, rebuildFolder, rebuildReadable, type RebuiltFolder } from './folder/rebuilding.ts'
 export {
   openReplicaFolder,
   type ReplicaFolder,

@@ -179,7 +179,7 @@ describe('a namespace of which nothing can be read', () => {
     await everything(held.database)
     const store = await open(held.database)
     const { damaged } = await store.findings('support')
-    await store.mend({ namespace: 'support', state: null, cut: [], damaged })
+    await store.mend({ namespace: 'support', state: null, cut: [], damaged, mayHaveLost: true })
     await store.reopen('support')
     await store.close()
     // Its sum was kept: a store that lost a batch would be refused.
@@ -265,7 +265,7 @@ describe('a mended namespace', () => {
     if (!('state' in plan)) throw new Error('there is something to mend')
     const before = await rawKeys(held.database)
     held.failNextBatch(new Error('disk on fire'), false)
-    const mending = { namespace: 'support', ...plan, damaged: findings.damaged }
+    const mending = { namespace: 'support', ...plan, damaged: findings.damaged, mayHaveLost: false }
     await expect(store.mend(mending)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     expect(await rawKeys(held.database)).toEqual(before)
     expect(planHubRepair(await store.findings('support'))).toEqual(plan)
@@ -349,6 +349,6 @@ async function mended(strike: Strike, held?: TestDatabase) {
   if (!('state' in plan)) throw new Error(`${plan.kind}, and not mended`)
   const [first] = findings.damaged
   const damagedBytes = first === undefined ? null : await rawValue(database, first.path ?? '')
-  await store.mend({ namespace: 'support', ...plan, damaged: findings.damaged })
+  await store.mend({ namespace: 'support', ...plan, damaged: findings.damaged, mayHaveLost: false })
   return { database, store, damagedBytes }
 }

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { openHubStore, type LevelHubStore } from '../src/index.ts'
 import { readableEntries } from '../src/hub/readable-entries.ts'
 import { corrupt, isCorrupt } from '../src/sealed-value.ts'
-import { putRaw, rawKeys, rawValue } from './databases.ts'
+import { flipByte, putRaw, rawKeys, rawValue } from './databases.ts'
 
 const all = { records: 1_000, bytes: 1_000_000 }
 const options = { incarnation: 'first' }
@@ -50,9 +50,21 @@ test('a store whose own record cannot be read is refused', async () => {
   await expect(copying).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
 })
 
-async function copyOf(moment: ReturnType<typeof momentOf>): Promise<MemoryLevel<string, string>> {
+test('[13] where nothing could tell that a namespace is missing, what is made is damaged as a whole', async () => {
+  for (const hidden of ['hub!store', 'hub!record!support!00000000000005']) {
+    const source = await filled()
+    if (hidden !== 'hub!store') await flipByte(source, 'hub!state!other', -1)
+    const copy = await copyOf(momentOf(source, hidden, true), 'the store record')
+    expect(await told(copy, 'support')).toBe('refused')
+  }
+})
+
+async function copyOf(
+  moment: ReturnType<typeof momentOf>,
+  without: 'nothing' | 'the store record' = 'nothing',
+): Promise<MemoryLevel<string, string>> {
   const copy = new MemoryLevel<string, string>()
-  for await (const [key, sealed] of readableEntries(() => Promise.resolve(moment)))
+  for await (const [key, sealed] of readableEntries(() => Promise.resolve(moment), without))
     await putRaw(copy, key, sealed)
   return copy
 }

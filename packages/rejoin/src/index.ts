@@ -37,6 +37,7 @@ export {
   type ReplicaStatus,
   type ReplicaWitness,
   type Resolution,
+  type SessionBill,
   type SyncReport,
   UnsavedError,
 } from '@rejoin/replica'

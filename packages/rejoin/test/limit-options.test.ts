@@ -14,11 +14,16 @@ function parsed(...limits: string[]): ReturnType<typeof hubLimits> {
   return hubLimits(command.opts<LimitOptions>().limit)
 }
 
-test('a document\u2019s bytes go to the hub, the others to its server', () => {
+test('a document\u2019s bytes and replicas go to the hub, the others to its server', () => {
   expect(parsed()).toEqual({ peerLimits: {} })
   expect(parsed('documentBytes=1000000', 'connections=5', 'commits=10/20')).toEqual({
     peerLimits: { connections: 5, commits: { perSecond: 10, burst: 20 } },
     documentBytesMax: 1_000_000,
+  })
+  expect(parsed('replicas=7')).toEqual({ peerLimits: {}, replicaLimits: { replicasMax: 7 } })
+  expect(parsed('replicas=7', 'replicasPerPrincipal=3')).toEqual({
+    peerLimits: {},
+    replicaLimits: { replicasMax: 7, replicasPerPrincipalMax: 3 },
   })
 })
 

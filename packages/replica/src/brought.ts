@@ -6,22 +6,16 @@ export interface Brought {
   readonly pulled: number
   /** Commits of others that are new here. */
   readonly applied: number
-  /**
-   * Whether the log holds one of our commits with other bytes than ours (a push of a dead connection that arrived late,
-   * after we had recommitted): then our document has content that nobody else has, and must be rebuilt.
-   */
-  readonly mustRebuild: boolean
   /** Commits of ours that the log went past without: another copy of this folder withdrew them, or had them refused. */
   readonly passed: readonly Counter[]
 }
 
-export const broughtNothing: Brought = { pulled: 0, applied: 0, mustRebuild: false, passed: [] }
+export const broughtNothing: Brought = { pulled: 0, applied: 0, passed: [] }
 
 export function sumOf(parts: readonly Brought[]): Brought {
   return {
     pulled: parts.reduce((sum, { pulled }) => sum + pulled, 0),
     applied: parts.reduce((sum, { applied }) => sum + applied, 0),
-    mustRebuild: parts.some(({ mustRebuild }) => mustRebuild),
     passed: parts.flatMap(({ passed }) => passed),
   }
 }

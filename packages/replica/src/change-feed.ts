@@ -119,10 +119,11 @@ export class ChangeFeed {
     this.#telling = false
   }
 
-  /** Puts another document in place of the present one; the app hears the net difference as one transaction. */
+  /** Puts another document, made of the base, in place of the present one; the app hears the net difference as one transaction. */
   swap(document: CrdtDocument, origin: ChangeOrigin = 'remote'): void {
     const old = this.#memory.document
     this.#memory.document = document
+    this.#memory.mustRebuild = false
     this.#memory.absorbNewest()
     if (this.#stop !== null) {
       this.#stop()

@@ -124,7 +124,7 @@ export class Exchange {
         () => new SyncError('HUB_UNREACHABLE', `no connection to the hub within ${limits.answerMsMax} ms`),
       )
     const channel = await Promise.race([dialled, tooLate])
-    enough.abort()
+    enough.abort('answered')
     if (channel instanceof SyncError) void dialled.then((late) => late instanceof SyncError || late.close())
     return channel
   }

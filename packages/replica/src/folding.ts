@@ -108,7 +108,7 @@ export class Folding {
     if (this.#away === null) return
     const over = new AbortController()
     await Promise.race([this.#away.promise, this.#parts.clock.sleep(CLOSING_MS_MAX, over.signal)])
-    over.abort()
+    over.abort('over')
   }
 
   async #foldHere(): Promise<FoldSteps | null> {

@@ -104,7 +104,7 @@ export class Inbound {
     const others: Uint8Array[] = []
     const settled: Counter[] = []
     let applied = 0
-    let mustRebuild = false
+    let isOther = false
     for (const { replica, counter, update } of commits) {
       const own = ownEntry(memory, { replica, counter })
       const bytes = update ?? own?.commit.update
@@ -115,18 +115,19 @@ export class Inbound {
       }
       if (own !== undefined && !isUntold(this.#crdt, own, update)) {
         settled.push(counter)
-        if (update !== null && !sameBytes(update, own.commit.update)) mustRebuild = true
+        if (update !== null && !sameBytes(update, own.commit.update)) isOther = true
       } else if (replica !== memory.replica) applied++
       if (bytes.length === 0) continue
       updates.push(bytes)
       if (update !== null) others.push(bytes)
     }
     if (others.length > 0) memory.document.apply(others)
+    memory.mustRebuild ||= isOther
     memory.absorbNewest()
     this.#settle(settled)
     const remote: ReplicaStep = { kind: 'remote', updates, settled, cursor, hlc: memory.hlc.last }
     this.#advance(cursor, [remote, ...this.#accepted(commits)])
-    return { pulled: commits.length, applied, mustRebuild, passed: [] }
+    return { pulled: commits.length, applied, passed: [] }
   }
 
   /** Merges: pending commits stay (invariant 10). */
@@ -150,6 +151,7 @@ export class Inbound {
     const { mark, settled, passed, mustRebuild } = plan
     memory.outbox.unmarkAbove(mark.counter)
     this.#settle(settled)
+    memory.mustRebuild ||= mustRebuild
     this.#noteMark(mark)
     const mended = memory.outbox.mendPrev(mark)
     const moves = cursor !== null && !memory.covers(cursor)
@@ -158,7 +160,7 @@ export class Inbound {
     if (mended || (settled.length > 0 && passed.length > 0)) steps.push(this.#outboxAsItIs())
     if (moves) steps.push({ kind: 'remote', updates: [], settled: [], cursor, hlc: memory.hlc.last })
     if (steps.length > 0) this.#advance(moves ? cursor : memory.applied, steps)
-    return { ...broughtNothing, mustRebuild, passed }
+    return { ...broughtNothing, passed }
   }
 
   /** A document of another epoch: settle, then recommit what is uncommitted onto it, all at once (invariant 9). */
@@ -189,15 +191,7 @@ export class Inbound {
     this.#replaceOutbox(outbox, rejected)
     this.#feed.swap(anew.document)
     const steps: ReplicaStep[] = [
-      {
-        kind: 'reset',
-        snapshot,
-        updates,
-        cursor,
-        clientId,
-        outbox,
-        hlc: memory.hlc.last,
-      },
+      { kind: 'reset', snapshot, updates, cursor, clientId, outbox, hlc: memory.hlc.last },
     ]
     if (rejected.length > 0) steps.push({ kind: 'recommit', clientId, outbox, rejected })
     this.#advance(cursor, [...steps, ...this.#accepted(commits)], outbox)

@@ -1,6 +1,6 @@
 /** The door of `@rejoin/replica`: the app's side of a namespace. */
 export { openReplica } from './open.ts'
-export { type Replica, type ReplicaOptions } from './replica.ts'
+export { type Replica, type ReplicaOptions, type SessionBill } from './replica.ts'
 export { type ToldOps } from './change-ops.ts'
 export { type AnyChange, type Change } from './changes.ts'
 export { type OutboxCommit } from './outbox.ts'

@@ -34,7 +34,7 @@ import { knownRegistersOf, registersOf, tooNew, type ReplicaMemory } from './mem
 import { outboxCommit, type OutboxCommit } from './outbox.ts'
 import type { PendingWrites } from './pending-writes.ts'
 import type { Receipt } from './receipt.ts'
-import type { Replica } from './replica.ts'
+import type { Replica, SessionBill } from './replica.ts'
 import { resolutionOp, type Resolution } from './resolution.ts'
 import type { SentMark } from './sent-mark.ts'
 import type { Connection, ReplicaStatus } from './status.ts'
@@ -105,6 +105,11 @@ export class LocalReplica<D extends AnyDomain> implements Replica<D> {
 
   get clientId(): ClientId {
     return this.#parts.memory.document.clientId
+  }
+
+  get bill(): SessionBill {
+    const { exchange } = this.#parts
+    return { ...exchange.bill, paths: exchange.tally.paths.read() }
   }
 
   get unplaced(): number {

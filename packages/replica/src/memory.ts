@@ -62,6 +62,12 @@ export class ReplicaMemory {
    * all we know, in an earlier one.
    */
   mayHoldUnnamed: boolean
+  /**
+   * The log holds one of our commits with other bytes than ours (a push of a dead connection that arrived late, after we had
+   * recommitted): then the document has content that nobody else has, and is to be made anew from the base, in whichever
+   * exchange that can be done.
+   */
+  mustRebuild = false
   /** Sizes of the stored base, by which folding is decided. */
   snapshotBytes: number
   updateBytes: number

@@ -30,7 +30,7 @@ export class Mending {
   #refusals: CommitRefusal[] = []
   /** Commits made anew on this channel because of a refusal. */
   readonly #rebuilt = new Set<Counter>()
-  #mustRebuild = false
+  #isRebuilding = false
   #awaitsReset = false
 
   /** @param goal the session's: null where it stays. */
@@ -52,7 +52,7 @@ export class Mending {
 
   /** Something is to be mended before anything is pushed, here or by the hub. */
   get holdsBack(): boolean {
-    return this.#awaitsReset || this.#mustRebuild || this.#refusals.length > 0
+    return this.#awaitsReset || this.#isRebuilding || this.#mustRebuild || this.#refusals.length > 0
   }
 
   get isDue(): boolean {
@@ -70,14 +70,8 @@ export class Mending {
     this.#refusals.push(final ? { ...refusal, retryable: false } : refusal)
   }
 
-  /** The log holds other bytes of a commit than the document. */
-  requireRebuild(): void {
-    this.#mustRebuild = true
-  }
-
   /** What the log went past without will never be in it: as if the hub had refused it. */
-  noteBrought({ mustRebuild, passed }: Brought): void {
-    if (mustRebuild) this.requireRebuild()
+  noteBrought({ passed }: Brought): void {
     for (const counter of passed) {
       this.#refusals.push({
         type: 'Refused',
@@ -103,7 +97,8 @@ export class Mending {
   /**
    * Call it where it is due.
    * @returns how the session ends, or null where it goes on.
-   * @throws SyncError STORE_…: the channel closes, and the hub refuses the same again when the store has recovered.
+   * @throws SyncError STORE_…: the channel closes, and the hub refuses the same again when the store has recovered; what else
+   * asked for it is remembered.
    */
   async mend(): Promise<SessionEnd | null> {
     const refusals = this.#refusals
@@ -116,6 +111,10 @@ export class Mending {
     this.#parts.log(`${plan.kind}: ${refusals.map(({ counter, code }) => `${counter} ${code}`).join(', ')}`)
     for (const { counter, code } of refusals) if (isMended(code)) this.#rebuilt.add(counter)
     return this.#carryOut(plan)
+  }
+
+  get #mustRebuild(): boolean {
+    return this.#parts.memory.mustRebuild
   }
 
   /** Whether by our own clock too the commit's stamp lies too far ahead. */
@@ -153,7 +152,7 @@ export class Mending {
   async #rebuild(refused: readonly CommitRefusal[]): Promise<void> {
     const { writes, store, memory, inbound } = this.#parts
     // Nothing is sent that builds on the old document meanwhile.
-    this.#mustRebuild = true
+    this.#isRebuilding = true
     await writes.flush()
     const stored = await store.load()
     const rejected = refused.flatMap(({ counter, code, message, path }) => {
@@ -161,7 +160,7 @@ export class Mending {
       return entry === undefined ? [] : [{ commit: entry.commit, code, message, path }]
     })
     inbound.rebuild(stored?.base ?? [], rejected)
-    this.#mustRebuild = false
+    this.#isRebuilding = false
     this.#window.rewind()
   }
 

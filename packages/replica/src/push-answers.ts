@@ -24,7 +24,7 @@ export class PushAnswers {
     // A reset came between, but the hub has taken the old bytes: made without a base, they fit every epoch.
     if (memory.outbox.get(counter) !== undefined && !memory.outbox.holds(commit)) {
       memory.outbox.restore(commit)
-      this.#mending.requireRebuild()
+      memory.mustRebuild = true
     }
     // What stands there already may be a twin's: whose it is shows when the log brings it.
     memory.outbox.markAcked(counter, duplicate ? 'inLog' : 'ours', durability)

@@ -1,6 +1,7 @@
 /** The public face of a replica: one installation of a client in one namespace (DESIGN section 5). */
 import type {
   AnyDomain,
+  Bill,
   ClientId,
   Clock,
   Conflict,
@@ -9,6 +10,7 @@ import type {
   CrdtAwareness,
   Dial,
   OpOf,
+  PathBills,
   Registers,
   RejectedCommit,
   ReplicaId,
@@ -49,6 +51,12 @@ export interface ReplicaOptions<D extends AnyDomain> {
   readonly outboxCommitsMax?: number
   /** One line for each thing worth telling. */
   readonly log?: (line: string) => void
+}
+
+/** What all sessions of a replica have cost since it was opened, as its channels count it. */
+export interface SessionBill extends Bill {
+  /** What of it went into catching up, by path, with its milliseconds; the rest passed live. */
+  readonly paths: PathBills
 }
 
 export interface Replica<D extends AnyDomain> {
@@ -122,6 +130,8 @@ export interface Replica<D extends AnyDomain> {
    * DOMAIN_TOO_NEW where commits stay here until the hub or the app was updated: everything else was exchanged.
    */
   syncOnce(dial?: Dial): Promise<SyncReport>
+  /** What was sent and received so far, live too; `SyncReport` says it of one exchange. */
+  readonly bill: SessionBill
   /** Stays connected from now on; also after a hub refused for good. @throws SyncError INPUT_INVALID without a dial. */
   connect(): void
   disconnect(): void

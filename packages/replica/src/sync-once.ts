@@ -193,7 +193,7 @@ export class SyncOnce {
     })
     live.nudge()
     const error = await outcome
-    over.abort()
+    over.abort('over')
     if (error !== null) throw error
   }
 

@@ -94,7 +94,7 @@ export class SyncSession {
       this.#account.ended()
       // A hub of before that offer refuses whoever makes it; to be sent too much does no harm.
       if (!this.#account.isWelcome) this.#parts.memory.outbox.forgetTaken()
-      this.#over.abort()
+      this.#over.abort('over')
     }
   }
 

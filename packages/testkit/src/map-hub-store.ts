@@ -78,6 +78,12 @@ export class MapHubStore implements HubStore {
     return store
   }
 
+  /** At once, whoever reads late: the newest seq of a namespace, 0 where there is none. */
+  headOf(namespace: Namespace): Seq {
+    const log = this.#log(namespace)
+    return log === null ? 0 : headOf(log)
+  }
+
   append(namespace: Namespace, after: Seq, body: Uint8Array, beyond: Seq = 0): Promise<AppendResult> {
     return this.#call('append', () => {
       const kept = this.#kept.get(namespace)

@@ -16,22 +16,26 @@ export interface MapReplicaStoreOptions {
   /** What it says of itself; default `durable`. */
   readonly durability?: Durability
   readonly fault?: StoreFault
+  /** Whether it keeps a clone of what it is given, so that nobody can change it later; default true. */
+  readonly clones?: boolean
 }
 
 export class MapReplicaStore implements ReplicaStore {
   readonly durability: Durability
   readonly #fault: StoreFault
+  readonly #clones: boolean
   #model: ReplicaModel | null = null
   #closed = false
 
   constructor(options: MapReplicaStoreOptions = {}) {
     this.#fault = options.fault ?? noFault
     this.durability = options.durability ?? 'durable'
+    this.#clones = options.clones ?? true
   }
 
   /** The store as the next process finds it; this one is closed at once, whatever is under way. */
   crash(fault: StoreFault = noFault): MapReplicaStore {
-    const store = new MapReplicaStore({ fault, durability: this.durability })
+    const store = this.#another(fault)
     store.#model = this.#model
     this.#closed = true
     return store
@@ -39,14 +43,14 @@ export class MapReplicaStore implements ReplicaStore {
 
   /** A copy as it is now that nobody can tell from this one, such as an image of the disk; this one stays in use. */
   copy(): MapReplicaStore {
-    const store = new MapReplicaStore({ durability: this.durability })
+    const store = this.#another(noFault)
     store.#model = this.#model
     return store
   }
 
   /** The same where the folder notices it, as one on a disk does. */
   noticedCopy(fault: StoreFault = noFault): MapReplicaStore {
-    const store = new MapReplicaStore({ fault, durability: this.durability })
+    const store = this.#another(fault)
     store.#model = this.#model && { ...this.#model, isCopy: true }
     return store
   }
@@ -58,7 +62,7 @@ export class MapReplicaStore implements ReplicaStore {
   record(steps: readonly ReplicaStep[]): Promise<void> {
     return this.#call('record', () => {
       this.#model = steps.reduce<ReplicaModel | null>(
-        (model, step) => modelAfter(model, structuredClone(step)),
+        (model, step) => modelAfter(model, this.#clones ? structuredClone(step) : step),
         this.#model,
       )
     })
@@ -67,6 +71,10 @@ export class MapReplicaStore implements ReplicaStore {
   close(): Promise<void> {
     this.#closed = true
     return Promise.resolve()
+  }
+
+  #another(fault: StoreFault): MapReplicaStore {
+    return new MapReplicaStore({ fault, durability: this.durability, clones: this.#clones })
   }
 
   /** Happens at once; the caller hears of it later, as with a disk. */

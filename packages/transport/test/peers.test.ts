@@ -4,6 +4,7 @@ import { limits, SyncError, type SignIn } from '@rejoin/core'
 import { VirtualClock } from '@rejoin/testkit'
 import { Gate } from '../src/server/gate.ts'
 import { Greetings } from '../src/server/greetings.ts'
+import { OutgoingBudget } from '../src/server/outgoing-budget.ts'
 import { pacedSocket } from '../src/server/paced-socket.ts'
 import { defaultPeerLimits, Peers } from '../src/server/peers.ts'
 import { TokenBucket } from '../src/server/rates.ts'
@@ -39,6 +40,17 @@ describe('[14] exactly so many are let in as the limit says', () => {
     const peers = fresh()
     expect(taken((i) => peers.enter(user(`user ${i}`), '10.0.0.1'))).toBe(limits.connectionsPerAddressMax)
     peers.enter(user('user 0'), '10.0.0.2')
+  })
+
+  test('whoever calls from an address that has so many is refused before it is found out who it is', () => {
+    const peers = fresh()
+    const seats = Array.from({ length: limits.connectionsPerAddressMax }, (_, i) =>
+      peers.enter(user(`user ${i}`), '10.0.0.1'),
+    )
+    expect(taken(() => peers.knock('10.0.0.1'))).toBe(0)
+    peers.knock('10.0.0.2')
+    seats[0]?.leave()
+    peers.knock('10.0.0.1')
   })
 
   test('connections of one address where nobody signs in', () => {
@@ -180,7 +192,8 @@ describe('[14] greetings', () => {
   }
 
   test('are let through a few at a time', async () => {
-    const through = many(new Greetings(100, new VirtualClock(1)), 20)
+    const clock = new VirtualClock(1)
+    const through = many(new Greetings(100, clock, new OutgoingBudget(clock)), 20)
     await settle()
     expect(through).toHaveLength(limits.greetingsAtOnceMax)
     through[0]?.()
@@ -191,7 +204,7 @@ describe('[14] greetings', () => {
 
   test('wait while too much waits to be read, and then come one each second', async () => {
     const clock = new VirtualClock(1)
-    const greetings = new Greetings(100, clock)
+    const greetings = new Greetings(100, clock, new OutgoingBudget(clock))
     greetings.changed(100)
     const through = many(greetings, 3)
     await settle()
@@ -212,7 +225,8 @@ describe('[14] greetings', () => {
   })
 
   test('of who has gone take no place', async () => {
-    const greetings = new Greetings(100, new VirtualClock(1))
+    const clock = new VirtualClock(1)
+    const greetings = new Greetings(100, clock, new OutgoingBudget(clock))
     greetings.changed(101)
     many(greetings, 100, Promise.resolve())
     await settle()

@@ -5,6 +5,7 @@ import { limits, type DownMessage, type HubChannel, type UpMessage } from '@rejo
 import { VirtualClock } from '@rejoin/testkit'
 import { memoryConnection } from '../src/index.ts'
 import { Greetings } from '../src/server/greetings.ts'
+import { OutgoingBudget } from '../src/server/outgoing-budget.ts'
 import { meteredChannel } from '../src/server/metered-channel.ts'
 import { defaultPeerLimits, Peers } from '../src/server/peers.ts'
 import { defaultRates, Meter, TokenBucket, type Rates } from '../src/server/rates.ts'
@@ -72,7 +73,7 @@ interface World {
 async function world(rates: Partial<Rates>): Promise<World> {
   const clock = new VirtualClock(1)
   const meter = new Meter({ messages: generous, bytes: generous, commits: generous, ...rates }, clock)
-  const greetings = new Greetings(Infinity, clock)
+  const greetings = new Greetings(Infinity, clock, new OutgoingBudget(clock))
   const bounds = { join: () => () => {}, greetings, connectionBacklogBytes: () => 0 }
   let arrived: (channel: HubChannel) => void = () => {}
   const arrival = new Promise<HubChannel>((resolve) => (arrived = resolve))

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { limits, type CloseReason, type DownMessage, type HubChannel, type UpMessage } from '@rejoin/core'
 import { VirtualClock } from '@rejoin/testkit'
 import { Greetings } from '../src/server/greetings.ts'
+import { OutgoingBudget } from '../src/server/outgoing-budget.ts'
 import { meteredChannel } from '../src/server/metered-channel.ts'
 import { defaultRates, Meter } from '../src/server/rates.ts'
 import { hello } from './fixtures.ts'
@@ -18,7 +19,7 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 /** A channel of a principal whose `bytesMax` is 100, and which says one greeting. */
 function world() {
   const clock = new VirtualClock(1)
-  const greetings = new Greetings(100, clock)
+  const greetings = new Greetings(100, clock, new OutgoingBudget(clock))
   const said: UpMessage[] = [hello()]
   let close: (reason: CloseReason) => void = () => {}
   const channel: HubChannel = {

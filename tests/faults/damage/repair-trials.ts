@@ -58,6 +58,7 @@ export async function tryRepair(
       say('verify did not tell it')
     if (before.fault === null) checkBystander(before, say)
     await checkOpening(hub, layout, say)
+    const there = await contentKeys(world, hub, layout)
     const unasked = await repairFolder(hub)
     checkLoss(unasked, await digestsOf(hub), world, say)
     const asked = await repairFolder(hub, { discard: true })
@@ -68,6 +69,8 @@ export async function tryRepair(
     for (const strike of strikes)
       if (strike.how !== 'lost' && !isOfNoAccount(world, layout, strike) && !kept.has(strike.key))
         say(`${strike.key} is not kept aside`)
+    const left = new Set(await contentKeys(world, hub, layout))
+    for (const key of there) if (!left.has(key) && !kept.has(key)) say(`${key} is gone, and not kept aside`)
     const after = await verifyFolder(hub)
     for (const { namespace, faults } of after.namespaces)
       if (faults.length > 0)
@@ -105,6 +108,16 @@ export async function strikeAll(hub: string, strikes: readonly Strike[]): Promis
 function isTold({ fault, namespaces }: FolderReport, layout: Layout): boolean {
   if (fault !== null) return true
   return namespaces.some(({ namespace, faults }) => namespace === layout && faults.length > 0)
+}
+
+/** Of the records and checkpoints that are there, whole or not, but for the checkpoint that another one took the place of. */
+async function contentKeys(
+  { superseded }: RepairWorld,
+  hub: string,
+  layout: Layout,
+): Promise<readonly string[]> {
+  const keys = (await keysIn(hub, 'hub!')).filter((key) => /^hub!(?:record|marks|snapshot)!/.test(key))
+  return keys.filter((key) => key.split('!')[2] === layout && !superseded.includes(key))
 }
 
 /** Keys of what was saved beside the folder, or kept in it. */

@@ -10,9 +10,9 @@ import { hows, pairsOf, targetsOf, tryRepair, type Strike } from './repair-trial
 import { layouts, makeRepairWorld, type RepairWorld } from './repair-world.ts'
 import { makeWaiting, replicaTargets, tryReplicaRepair } from './replica-trials.ts'
 
-/** Of the pairs of each log, and of the replica, drawn from the seed; every one of them is a few minutes. */
+/** Of the pairs of each log, and of the replica, drawn from the seed; every one of them is a few minutes: `REPAIR_PAIRS=100000`. */
 const pairs = Number(process.env['REPAIR_PAIRS'] ?? 3)
-const seed = randomInt(2 ** 31)
+const seed = Number(process.env['REJOIN_SEED'] ?? randomInt(2 ** 31))
 let folder: string
 let world: RepairWorld
 
@@ -37,6 +37,22 @@ test.for(layouts)(
     expect(wrong, `seed ${seed}`).toEqual([])
   },
 )
+
+test('[3] what a repair takes below a floor that nobody knew is saved, whatever it says', async () => {
+  const first = 'hub!record!covered!00000000000001'
+  const third = 'hub!record!covered!00000000000003'
+  const state: Strike = { key: 'hub!state!covered', how: 'flipped' }
+  const wrong: string[] = []
+  for (const strikes of [
+    // It says that the one before it is the one that it is.
+    [state, { key: first, how: 'replaced' } as const],
+    // Those before it can be read.
+    [state, { key: third, how: 'flipped' } as const],
+    [{ key: third, how: 'lost' } as const],
+  ])
+    wrong.push(...(await tryRepair(world, 'covered', strikes, folder)))
+  expect(wrong).toEqual([])
+})
 
 test(
   '[4] a replica is repaired whatever two of its values are damaged, and every commit that can be read is pushed',

@@ -79,8 +79,7 @@ export class DamagedShelf {
     if (names.length >= keptMax) return null
     const name = freeName(wanted, names)
     this.#made.push(join(shelf, name))
-    // Takes no room on a full disk. Not every file system has them.
-    await link(path, join(shelf, name)).catch(() => copyWhole(path, join(shelf, name)))
+    await linkOrCopy(path, join(shelf, name))
     await syncFolder(shelf)
     await syncFolder(this.#folder)
     return join(DAMAGED, name)
@@ -134,6 +133,11 @@ async function sameAs(
     if (other !== null && one.ino === other.ino && one.dev === other.dev) return name
   }
   return null
+}
+
+/** For files that LevelDB never writes to again. A link takes no room on a full disk; not every file system has them. */
+export async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(() => copyWhole(from, to))
 }
 
 /** Or not at all. */

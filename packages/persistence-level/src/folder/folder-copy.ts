@@ -5,22 +5,15 @@
 import { access, copyFile, mkdir, readdir, realpath, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { SyncError, type Namespace } from '@rejoin/core'
-import { Level } from 'level'
 import { hubKeys } from '../hub/hub-keys.ts'
 import { decodeState } from '../hub/namespace-state.ts'
 import { decodeStoreRecord, encodeStoreRecord, type StoreRecord } from '../hub/store-record.ts'
-import type { Operation } from '../level-database.ts'
 import { storeError } from '../level-error.ts'
 import { corrupt, isCorrupt, seal, unseal } from '../sealed-value.ts'
 import { CountFile } from './count-file.ts'
+import { writeDatabase, type CopyProgress, type Entry } from './database-copy.ts'
 import { syncFile, syncFolder } from './durable-files.ts'
-import { syncLogs } from './log-files.ts'
 import { FOLDER_FORMAT, markMaking, writeMarker } from './marker.ts'
-
-export interface CopyProgress {
-  readonly values: number
-  readonly bytes: number
-}
 
 export interface FolderCopy {
   /** Where it will be. */
@@ -48,16 +41,11 @@ export interface CopiedStore {
   readableEntries(): AsyncIterable<Entry>
 }
 
-type Entry = readonly [key: string, sealed: Uint8Array]
-
 export interface CopiedValues extends CopyProgress {
   readonly namespaces: readonly Namespace[]
   /** Namespaces that are closed by damage, or hold a value that does not match its checksum. */
   readonly damaged: readonly Namespace[]
 }
-
-/** Bytes of values that are written together, unless one alone is larger. */
-const batchBytes = 1024 * 1024
 
 /** Where a copy is until it is done. */
 export function partialOf(place: string): string {
@@ -140,45 +128,31 @@ async function copyValues(
   { incarnationOf, onProgress, signal }: FolderCopy,
   entries: AsyncIterable<Entry>,
 ): Promise<CopiedContent> {
-  const database = new Level<string, string>(path, { errorIfExists: true })
-  await database.open()
   const tally = new Tally()
-  let record: StoreRecord | null = null
-  let [values, bytes, waiting] = [0, 0, 0]
-  let batch: Operation[] = []
-  const write = async (): Promise<void> => {
-    await database.batch<string, Uint8Array>(batch, { keyEncoding: 'utf8', valueEncoding: 'view' })
-    batch = []
-    waiting = 0
-    onProgress?.({ values, bytes })
-    signal?.throwIfAborted()
-  }
-  try {
+  const renamed = async function* (): AsyncGenerator<Entry, void, undefined> {
     for await (const [key, sealed] of entries) {
-      let value = sealed
       if (key === hubKeys.store) {
         const source = decodeStoreRecord(unseal(key, sealed))
-        record = { ...source, incarnation: incarnationOf(source) }
-        value = seal(key, encodeStoreRecord(record))
-      } else tally.take(key, sealed)
-      batch.push({ type: 'put', key, value })
-      values += 1
-      bytes += value.length
-      waiting += value.length
-      if (waiting >= batchBytes) await write()
+        tally.record = { ...source, incarnation: incarnationOf(source) }
+        yield [key, seal(key, encodeStoreRecord(tally.record))]
+        continue
+      }
+      tally.take(key, sealed)
+      yield [key, sealed]
     }
-    if (record === null) throw corrupt(hubKeys.store, 'is missing from what is copied')
-    await write()
-    await syncLogs(path)
-  } finally {
-    await database.close()
   }
-  await syncFolder(path)
-  return { values, bytes, record, ...tally.found }
+  const written = await writeDatabase(path, renamed(), (progress) => {
+    onProgress?.(progress)
+    signal?.throwIfAborted()
+  })
+  const { record, found } = tally
+  if (record === null) throw corrupt(hubKeys.store, 'is missing from what is copied')
+  return { ...written, record, ...found }
 }
 
 /** What the keys and checksums of a hub's values say of its namespaces. */
 class Tally {
+  record: StoreRecord | null = null
   readonly #namespaces = new Set<Namespace>()
   readonly #damaged = new Set<Namespace>()
 

@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { SyncError, type Namespace } from '@rejoin/core'
 import { z } from 'zod'
 import type { LevelHubStore } from '../hub/hub-store.ts'
-import { copyFolder, partialOf, writeNote, type CopyProgress } from './folder-copy.ts'
+import type { CopyProgress } from './database-copy.ts'
+import { copyFolder, partialOf, writeNote } from './folder-copy.ts'
 
 const BACKUP = 'rejoin.backup'
 

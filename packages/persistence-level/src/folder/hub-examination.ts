@@ -15,6 +15,7 @@ import { openDataFolder, type FolderFinding } from './data-folder.ts'
 import { backUpHub, isBackup, type BackupOptions, type HubBackup } from './hub-backup.ts'
 import { markerOf } from './folder-kind.ts'
 import { withLogFaults } from './log-faults.ts'
+import { unreadableIn } from './readable-copy.ts'
 
 export interface ExaminedHubFolder {
   readonly path: string
@@ -25,6 +26,8 @@ export interface ExaminedHubFolder {
   readonly fault: SyncError | null
   /** Namespaces of which anything is there, sorted, and what kept more from being found. */
   namespaces(): Promise<{ readonly names: readonly Namespace[]; readonly fault: SyncError | null }>
+  /** Why LevelDB cannot read all of its own files; null where it can. All of them are read. */
+  unreadable(): Promise<SyncError | null>
   /** As an open hub's folder makes one. Errors: see `backUpHub`. */
   backUp(place: string, options: BackupOptions): Promise<HubBackup>
   close(): Promise<void>
@@ -65,6 +68,7 @@ export async function examineHubFolder(
     found: folder.found,
     store,
     fault: fault === null ? null : withLogFaults(fault, folder.found.logFaults, folder.path),
+    unreadable: () => unreadableIn(database, 'hub'),
     namespaces: () => namespacesIn(database),
     backUp: (place, options) => backUpHub(store, folder.path, place, options),
     close: async () => {

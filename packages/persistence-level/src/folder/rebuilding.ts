@@ -1,21 +1,23 @@
 /**
- * A database made anew by LevelDB's own repair, where LevelDB does not open the one that is there, or has deleted tables that are
- * kept: of all tables and logs, in a folder beside them. What was deleted may come back that way (LevelDB forgets that it
- * was, once it is rid of it), so it stands for nothing until its values were looked at: checksums, chains and inventories tell. Only then
- * it takes the database's place, which is kept as it was.
+ * A database made anew, in a folder beside the one that is there. By LevelDB's own repair of all tables and logs, where LevelDB does
+ * not open it, or has deleted tables that are kept: what was deleted may come back that way (LevelDB forgets that it was, once it
+ * is rid of it). Or of all that can be read, where that is not all. So it stands for nothing until its values were looked at:
+ * checksums, chains and inventories tell. Only then it takes the database's place, which is kept as it was.
  */
-import { copyFile, link, mkdir, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, realpath, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SyncError } from '@rejoin/core'
 import { Level } from 'level'
 import { storeError } from '../level-error.ts'
 import { nullWhereMissing } from '../log/live-files.ts'
 import { COUNT } from './count-file.ts'
-import { copyWhole, DAMAGED, freeName } from './damaged-shelf.ts'
+import { DAMAGED, freeName, linkOrCopy } from './damaged-shelf.ts'
 import { claimFolder } from './data-folder.ts'
 import { syncFolder } from './durable-files.ts'
+import { isBackup } from './hub-backup.ts'
 import { isTable, TABLES } from './kept-tables.ts'
-import { MARKER } from './marker.ts'
+import { MARKER, type FolderKind } from './marker.ts'
+import { copyReadable } from './readable-copy.ts'
 
 const REBUILT = join(DAMAGED, 'rebuilt')
 
@@ -44,6 +46,28 @@ export async function rebuildFolder(path: string, refusal: string | null): Promi
   }
 }
 
+/**
+ * The same of all that can be read, where LevelDB opens the database and cannot read a block or a table of it. Null where it has
+ * lost tables besides, which could still bring that back, and for a backup, which is restored.
+ * @param fault what is wrong with the database, as a sentence
+ * @throws SyncError as `rebuildFolder`
+ */
+export async function rebuildReadable(
+  path: string,
+  kind: FolderKind,
+  fault: string,
+): Promise<RebuiltFolder | null> {
+  try {
+    const folder = await realpath(path)
+    return await claimFolder(folder, async () => {
+      if (isBackup(folder) || (await filesIn(join(folder, TABLES), isTable)).length > 0) return null
+      return await rebuiltBy(folder, fault, (database) => copyReadable(join(folder, 'db'), database, kind))
+    })
+  } catch (error) {
+    throw storeError(error, `${path} could not be made anew`)
+  }
+}
+
 /** Of a crash amid an earlier repair. */
 export async function endRebuilding(path: string): Promise<void> {
   const folder = await realpath(path)
@@ -53,8 +77,20 @@ export async function endRebuilding(path: string): Promise<void> {
 async function rebuild(folder: string, refusal: string | null): Promise<RebuiltFolder | null> {
   const kept = await filesIn(join(folder, TABLES), isTable)
   if (refusal === null && kept.length === 0) return null
+  const count = kept.length === 1 ? 'a table' : `${kept.length} tables`
+  const fault = refusal ?? `LevelDB deleted ${count} that its list of files did not name, kept in ${TABLES}`
+  return await rebuiltBy(folder, fault, async (database) => {
+    await gather(folder, kept, database)
+    await repairDatabase(database)
+  })
+}
+
+async function rebuiltBy(
+  folder: string,
+  fault: string,
+  make: (database: string) => Promise<void>,
+): Promise<RebuiltFolder> {
   const rebuilt = join(folder, REBUILT)
-  const database = join(rebuilt, 'db')
   const discard = async (): Promise<void> => {
     await rm(rebuilt, { recursive: true, force: true })
     // Where nothing else is in it.
@@ -63,37 +99,26 @@ async function rebuild(folder: string, refusal: string | null): Promise<RebuiltF
   let seen: string
   try {
     seen = await traceOf(join(folder, 'db'))
-    await gather(folder, kept, rebuilt, database)
-    await repairDatabase(database)
+    await rm(rebuilt, { recursive: true, force: true })
+    await mkdir(rebuilt, { recursive: true })
+    await make(join(rebuilt, 'db'))
+    for (const name of [MARKER, COUNT])
+      await copyFile(join(folder, name), join(rebuilt, name)).catch(nullWhereMissing)
   } catch (error) {
     await discard()
     throw error
   }
-  const count = kept.length === 1 ? 'a table' : `${kept.length} tables`
-  return {
-    path: rebuilt,
-    fault: refusal ?? `LevelDB deleted ${count} that its list of files did not name, kept in ${TABLES}`,
-    take: () => claimFolder(folder, () => take(folder, seen)),
-    discard,
-  }
+  return { path: rebuilt, fault, take: () => claimFolder(folder, () => take(folder, seen)), discard }
 }
 
 /** All tables and logs: those that are kept under numbers that nobody has. */
-async function gather(
-  folder: string,
-  kept: readonly string[],
-  rebuilt: string,
-  database: string,
-): Promise<void> {
-  await rm(rebuilt, { recursive: true, force: true })
-  await mkdir(database, { recursive: true })
+async function gather(folder: string, kept: readonly string[], database: string): Promise<void> {
+  await mkdir(database)
   const own = await filesIn(join(folder, 'db'), (name) => /^\d+\.(?:log|ldb|sst)$/.test(name))
   for (const name of own) await linkOrCopy(join(folder, 'db', name), join(database, name))
   let number = Math.max(0, ...own.map((name) => Number.parseInt(name, 10)))
   for (const name of kept)
     await linkOrCopy(join(folder, TABLES, name), join(database, `${String(++number).padStart(6, '0')}.ldb`))
-  for (const name of [MARKER, COUNT])
-    await copyFile(join(folder, name), join(rebuilt, name)).catch(nullWhereMissing)
 }
 
 /**
@@ -171,9 +196,4 @@ async function endTaking(folder: string): Promise<void> {
 
 async function filesIn(folder: string, isWanted: (name: string) => boolean): Promise<readonly string[]> {
   return ((await readdir(folder).catch(nullWhereMissing)) ?? []).filter(isWanted)
-}
-
-/** LevelDB writes over no file that it repairs. */
-async function linkOrCopy(from: string, to: string): Promise<void> {
-  await link(from, to).catch(() => copyWhole(from, to))
 }

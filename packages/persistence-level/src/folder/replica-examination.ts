@@ -22,12 +22,15 @@ import { markerOf } from './folder-kind.ts'
 import { withLogFaults } from './log-faults.ts'
 import { MARKER } from './marker.ts'
 import { PLACE } from './place-file.ts'
+import { unreadableIn } from './readable-copy.ts'
 
 export interface ExaminedReplicaFolder {
   readonly path: string
   readonly found: FolderFinding
   /** What is wrong with the folder as a whole. */
   readonly fault: SyncError | null
+  /** Why LevelDB cannot read all of its own files; null where it can. All of them are read. */
+  unreadable(): Promise<SyncError | null>
   /** Namespaces of which anything is there, sorted. */
   namespaces(): Promise<readonly Namespace[]>
   /** Reads every value. @throws SyncError STORE_CORRUPT where LevelDB cannot read its own files, FORMAT_TOO_NEW. */
@@ -72,6 +75,7 @@ export async function examineReplicaFolder(path: string): Promise<ExaminedReplic
     path: folder.path,
     found: folder.found,
     fault: fault === null ? null : withLogFaults(fault, folder.found.logFaults, folder.path),
+    unreadable: () => unreadableIn(database, 'replica'),
     namespaces: () => namespacesIn(database),
     examine: (namespace) => findReplicaDamage(database, namespace),
     raw: (key) => database.sealed(key),

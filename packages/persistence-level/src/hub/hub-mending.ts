@@ -20,6 +20,8 @@ export interface HubMending {
   /** Readable records behind the new head. */
   readonly cut: readonly Seq[]
   readonly damaged: readonly SyncError[]
+  /** Its log is to be told so: it counts among the `untold` from the same batch on, until `reopen`. */
+  readonly mayHaveLost: boolean
   /** With which a log begins anew, at the head that `state` names. */
   readonly first?: Uint8Array
 }
@@ -27,7 +29,7 @@ export interface HubMending {
 export async function stageMending(
   draft: HubDraft,
   damage: NamespaceDamage,
-  { namespace, state, cut, damaged, first }: HubMending,
+  { namespace, state, cut, damaged, mayHaveLost, first }: HubMending,
 ): Promise<void> {
   const stateKey = hubKeys.state(namespace)
   // What was lost without a trace is no value that could be kept.
@@ -48,6 +50,7 @@ export async function stageMending(
     return
   }
   await draft.stage(namespace, state)
+  if (mayHaveLost) draft.put(hubKeys.untold(namespace), new Uint8Array(0))
   // Below the floor nothing is read any more; above the checkpoint there may be half of one.
   draft.obsolete(recordRange(namespace, 0, state.floor))
   for (const range of checkpointRanges(namespace, state.checkpoint)) draft.obsolete(range)

@@ -8,16 +8,21 @@ import { corrupt, isCorrupt, seal, unseal } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { hubKeys } from './hub-keys.ts'
 import { encodeError } from './namespace-damage.ts'
-import { readState, type NamespaceState } from './namespace-state.ts'
+import { readState, type KnownState, type NamespaceState } from './namespace-state.ts'
 import { decodeRecord } from './record-value.ts'
 
-/** @throws SyncError STORE_CORRUPT where the store's own record cannot be read */
+/**
+ * @param without `the store record`: it is left out where it cannot be read, or where the states do not tell whether one is
+ * missing; what is made of these is damaged as a whole then.
+ * @throws SyncError STORE_CORRUPT where the store's own record cannot be read
+ */
 export async function* readableEntries(
   begin: () => Promise<Moment>,
+  without: 'nothing' | 'the store record' = 'nothing',
 ): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
   const moment = await begin()
   try {
-    yield* entriesOf(moment)
+    yield* entriesOf(moment, without)
   } finally {
     await moment.close()
   }
@@ -27,6 +32,7 @@ type Moment = Pick<DatabaseMoment, 'keys' | 'sealed' | 'close'>
 
 async function* entriesOf(
   moment: Moment,
+  without: 'nothing' | 'the store record',
 ): AsyncGenerator<[key: string, sealed: Uint8Array], void, undefined> {
   const found = new Map<Namespace, FoundNamespace>()
   const foundOf = (namespace: Namespace): FoundNamespace => {
@@ -37,15 +43,19 @@ async function* entriesOf(
   for await (const key of moment.keys(hubKeys.all)) {
     const sealed = await sealedOrError(moment, key)
     if (key === hubKeys.store) {
-      if (!(sealed instanceof Uint8Array)) throw sealed ?? corrupt(key, 'is missing')
-      yield [key, sealed]
+      // Where a state is damaged nothing adds up any more, and nobody would miss another one that cannot be read.
+      const isLeftOut = without === 'the store record' && [...found.values()].some((each) => each.isStateless)
+      if (isLeftOut) continue
+      if (sealed instanceof Uint8Array) yield [key, sealed]
+      else if (without === 'nothing') throw sealed ?? corrupt(key, 'is missing')
       continue
     }
     const namespace = foundOf(hubKeys.namespaceIn(key))
     if (sealed instanceof Uint8Array) {
       namespace.take(key, sealed)
       yield [key, sealed]
-    } else if (sealed !== null) namespace.unreadable(key)
+      // The range has shown it: one that is said not to be there cannot be read either.
+    } else namespace.unreadable(key)
   }
   for (const [namespace, each] of found) {
     // No key of the range tells of these where they are in the block.
@@ -78,6 +88,8 @@ class FoundNamespace {
   #state: NamespaceState | null = null
   #unreadable: SyncError | null = null
   isClosed = false
+  /** Its state is there, and damaged. */
+  isStateless = false
 
   constructor(namespace: Namespace) {
     this.#namespace = namespace
@@ -90,10 +102,15 @@ class FoundNamespace {
   take(key: string, sealed: Uint8Array): void {
     const is = (part: string): boolean => key.startsWith(`hub!${part}!`)
     if (is('damage')) this.isClosed = true
-    else if (is('state')) this.#state = readState(key, sealed)?.state ?? null
+    else if (is('state')) this.#takeState(readState(key, sealed))
     else if (is('marks') || is('snapshot'))
       this.#parts.set(seqOf(key), (this.#parts.get(seqOf(key)) ?? 0) + 1)
     else if (is('record')) this.#takeRecord(key, sealed)
+  }
+
+  #takeState(known: KnownState | null): void {
+    this.#state = known?.state ?? null
+    this.isStateless = known === null
   }
 
   /** A damaged one is there, and says so itself: what it follows is not asked for. */

@@ -81,6 +81,7 @@ export async function acceptStore(
     const closing = hubKeys.damage(hubKeys.namespaceOfState(key))
     changes.push({ key: closing, value: seal(closing, encodeError(why)) })
   }
+  for (const key of await lossNotes(database)) changes.push({ key, value: seal(key, new Uint8Array(0)) })
   await database.write(changes)
   return record
 }

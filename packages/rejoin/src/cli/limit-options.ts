@@ -4,19 +4,38 @@ import { limits } from '@rejoin/core'
 import { defaultPeerLimits, type PeerLimits } from '@rejoin/transport/server'
 import type { HubOptions } from '../wiring/hub.ts'
 
-/** `documentBytes`: of one namespace's document. */
-type HubLimits = PeerLimits & { readonly documentBytes: number }
+/** `documentBytes`: of one namespace's document; `replicas`: ids that it knows, and of one principal. */
+type HubLimits = PeerLimits & {
+  readonly documentBytes: number
+  readonly replicas: number
+  readonly replicasPerPrincipal: number
+}
 
-const defaults: HubLimits = { ...defaultPeerLimits, documentBytes: limits.documentBytesMax }
+const defaults: HubLimits = {
+  ...defaultPeerLimits,
+  documentBytes: limits.documentBytesMax,
+  replicas: limits.replicasMax,
+  replicasPerPrincipal: limits.replicasPerPrincipalMax,
+}
 
 export interface LimitOptions {
   readonly limit: Partial<HubLimits>
 }
 
 /** As `startHub` takes them. */
-export function hubLimits(limit: Partial<HubLimits>): Pick<HubOptions, 'peerLimits' | 'documentBytesMax'> {
-  const { documentBytes, ...peerLimits } = limit
-  return { peerLimits, ...(documentBytes === undefined ? {} : { documentBytesMax: documentBytes }) }
+export function hubLimits(
+  limit: Partial<HubLimits>,
+): Pick<HubOptions, 'peerLimits' | 'documentBytesMax' | 'replicaLimits'> {
+  const { documentBytes, replicas, replicasPerPrincipal, ...peerLimits } = limit
+  const replicaLimits = {
+    ...(replicas === undefined ? {} : { replicasMax: replicas }),
+    ...(replicasPerPrincipal === undefined ? {} : { replicasPerPrincipalMax: replicasPerPrincipal }),
+  }
+  return {
+    peerLimits,
+    ...(documentBytes === undefined ? {} : { documentBytesMax: documentBytes }),
+    ...(Object.keys(replicaLimits).length === 0 ? {} : { replicaLimits }),
+  }
 }
 
 /** `connections=50`, or of a rate `commits=100/1000`: so many a second, and so many at once after a rest. */

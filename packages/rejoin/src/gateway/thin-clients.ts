@@ -61,7 +61,7 @@ export class ThinClients {
     const { method, url } = request
     switch (`${method} ${url.pathname}`) {
       case 'POST /api/sync':
-        return jsonAnswer(await this.#sync(await bodyOf(request, syncRequestSchema), principal))
+        return jsonAnswer(await this.#sync(await this.#syncRequest(request), principal))
       case 'POST /api/snapshot': {
         const { namespace_ids: ids } = await bodyOf(request, snapshotRequestSchema)
         return this.#stream(jsonParts('{"namespaces":{', this.#snapshots(ids ?? [], principal), '}}'))
@@ -75,6 +75,13 @@ export class ThinClients {
 
   close(): Promise<void> {
     return this.#replicas.close()
+  }
+
+  /** Each correction is a commit, made or not. */
+  async #syncRequest(request: RouteRequest<Principal>): Promise<SyncRequest> {
+    const sync = await bodyOf(request, syncRequestSchema)
+    request.commits(sync.corrections.length)
+    return sync
   }
 
   /** Corrections first, then logs, then what each namespace lacks: so a correction's effect is in the same answer. */

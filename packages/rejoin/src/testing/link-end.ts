@@ -70,6 +70,12 @@ export class LinkEnd implements Socket {
     this.#parcels.length = 0
   }
 
+  /** The process at this end is gone, and with it what it had to send. */
+  kill(): void {
+    this.#over = true
+    this.#parcels.length = 0
+  }
+
   /** This end is told that the connection is gone; what it sent may still be under way. */
   lose(reason: CloseReason): void {
     if (this.#over) return

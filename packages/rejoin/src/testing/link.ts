@@ -25,7 +25,14 @@ export class Link {
   readonly #open: () => ReplicaChannel
   #isIdle = false
 
-  constructor(replica: number, clock: Clock, accept: (channel: HubChannel) => void, nextSent: () => number) {
+  /** @param hubClock of the process at the far end, where it is not the same. */
+  constructor(
+    replica: number,
+    clock: Clock,
+    accept: (channel: HubChannel) => void,
+    nextSent: () => number,
+    hubClock: Clock = clock,
+  ) {
     this.replica = replica
     const near = new LinkEnd(nextSent)
     const far = new LinkEnd(nextSent)
@@ -35,7 +42,7 @@ export class Link {
       { link: this, direction: 'up', from: near, to: far },
       { link: this, direction: 'down', from: far, to: near },
     ]
-    hubConnection(far, clock, accept)
+    hubConnection(far, hubClock, accept)
     const connection = replicaConnection(near, clock, { onIdle: () => (this.#isIdle = true) })
     this.#open = () => connection.open()
   }
@@ -51,6 +58,10 @@ export class Link {
     })
   }
 
+  get hasPushed(): boolean {
+    return this.said.some(({ type }) => type === 'Push')
+  }
+
   /** The replica still uses it. */
   get isInUse(): boolean {
     return !this.#near.isOver && !this.#isIdle
@@ -60,6 +71,13 @@ export class Link {
   get isDead(): boolean {
     if (this.#near.isOver && this.#far.isOver) return true
     return this.#isIdle && this.lanes.every(({ from }) => from.oldest === null)
+  }
+
+  /** The process at one end is killed. @param heard whether the other end hears of it. */
+  kill(end: 'near' | 'far', heard: boolean): void {
+    const [gone, left] = end === 'near' ? [this.#near, this.#far] : [this.#far, this.#near]
+    gone.kill()
+    if (heard) left.lose(broken)
   }
 
   cut(heardBy: 'both' | 'replica' | 'hub'): void {

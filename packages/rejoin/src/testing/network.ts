@@ -149,7 +149,7 @@ export class Network {
   #bury(): void {
     for (const link of this.#links) {
       const isOver = !link.isInUse && !this.#ghosts.has(link)
-      if (isOver && link.said.some(({ type }) => type === 'Push')) this.#past.set(link.replica, link.said)
+      if (isOver && link.hasPushed) this.#past.set(link.replica, link.said)
     }
     this.#links = this.#links.filter((link) => !link.isDead)
   }

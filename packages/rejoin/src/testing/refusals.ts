@@ -40,10 +40,15 @@ export class Refusals {
     return withMembers(channel, {
       receive: async (): Promise<UpMessage | null> => {
         const message = await channel.receive()
-        if (message?.type !== 'Push') return message
-        return { ...message, commits: message.commits.map((commit) => this.#judge(commit, replica)) }
+        return message === null ? null : this.judged(message, replica)
       },
     })
+  }
+
+  /** A message of `replica` as the hub sees it. */
+  judged(message: UpMessage, replica: number): UpMessage {
+    if (message.type !== 'Push') return message
+    return { ...message, commits: message.commits.map((commit) => this.#judge(commit, replica)) }
   }
 
   #has({ id, hlc }: Commit, replica: number): boolean {

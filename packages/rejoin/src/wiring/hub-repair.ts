@@ -4,7 +4,7 @@
  * go, and replicas bring it back: every log that may have lost something is told so before it is opened for writing again.
  * Where nothing can be gone on from, the log begins anew. What a plan ends in is looked at before anything is touched.
  */
-import { assert, SyncError, type Namespace } from '@rejoin/core'
+import { assert, SyncError, type Namespace, type Seq } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { beginLost, markRestored, verifyNamespace } from '@rejoin/hub'
 import {
@@ -15,7 +15,7 @@ import {
 } from '@rejoin/persistence-level/node'
 import { planSoundly, type SoundPlan } from './hub-planning.ts'
 import { newestPlace, readRecords, salvageAll } from './hub-salvage.ts'
-import { behindText, highestOf, lostText, stepsOf } from './hub-steps.ts'
+import { behindText, highestOf, lostText, stepsOf, toldStep } from './hub-steps.ts'
 import {
   impossible,
   untouched,
@@ -60,7 +60,8 @@ export async function repairHubFolder(
   }
 }
 
-// Deleting in place would leave the table that LevelDB cannot read where it is, and it would meet it again.
+// Only of a backup, or where tables were lost besides: any other database was made anew before. Deleting in place would leave
+// the table that LevelDB cannot read where it is, and it would meet it again.
 const unreadableAdvice =
   'LevelDB cannot read some of this folder: `rejoin restore` makes a new one of it, also of a folder that is no backup, with ' +
   'all that can be read; repair that one, and serve it; or restore a backup'
@@ -97,7 +98,7 @@ async function repairNamespace(
   switch (plan.kind) {
     case 'whole':
       if (!isOlder || (await store.state(namespace)) !== 'present') return untouched(namespace)
-      return await finished(store, { ...untouched(namespace), faults }, true)
+      return await finished(store, { ...untouched(namespace), faults, steps: [toldStep] }, true)
     case 'begin':
       return await begin(store, findings, plan, faults, manner)
     case 'mend':
@@ -134,13 +135,14 @@ async function begin(
   const parts = checkpointParts.map(({ key }) => key)
   await salvageAll(store, damaged, records, parts, manner)
   if (place === null) {
-    await store.mend({ namespace, state: null, cut, damaged })
+    await store.mend({ namespace, state: null, cut, damaged, mayHaveLost: true })
     await store.reopen(namespace)
     return { ...result, outcome: 'repaired', advice: forgottenAdvice }
   }
   const first = beginLost(place, last, systemClock)
   const state = { kind: 'present', head: first.seq, floor: 0, checkpoint: 0 } as const
-  await store.mend({ namespace, state, cut, damaged, first: first.bytes })
+  // The record that it begins with says so itself.
+  await store.mend({ namespace, state, cut, damaged, mayHaveLost: false, first: first.bytes })
   const done = await finished(store, result, false)
   return done.outcome === 'repaired' ? { ...done, advice: syncAdvice } : done
 }
@@ -158,44 +160,59 @@ const forgottenAdvice =
 
 const syncAdvice = 'let every replica sync: they bring back what they have of what was lost'
 
+const perhapsAdvice = 'let every replica sync: if anything was lost, they bring back what they have of it'
+
 async function change(
   { fault, store }: ExaminedHubFolder,
   findings: HubFindings,
-  { plan, misfits }: SoundPlan,
+  sound: SoundPlan,
   faults: readonly string[],
   manner: RepairManner,
   isOlder: boolean,
 ): Promise<RepairedNamespace> {
+  const { plan, misfits } = sound
   assert(plan.kind === 'mend' || plan.kind === 'cut', 'there is something to change')
   const { namespace, checkpointParts, damaged } = findings
   const { state, cut } = plan
   const records = await readRecords(store, namespace, cut)
+  const isUntold = (await store.untold()).includes(namespace)
+  const mayHaveLost = isOlder || isUntold || isPerhapsShorter(findings, plan)
   const result: RepairedNamespace = {
     ...untouched(namespace),
     faults,
-    steps: stepsOf(findings, plan),
+    steps: stepsOf(findings, plan, mayHaveLost),
     commits: records.flatMap(({ commits }) => commits),
     lost: plan.kind === 'cut' ? { from: state.head + 1, to: highestOf(findings) } : null,
   }
   const isWaiting = plan.kind === 'cut' || (fault !== null && !isOlder)
   if (isWaiting && !manner.isDiscarding) return { ...result, outcome: 'needs discard', advice: discardAdvice }
-  // Records that make no sense and are covered go as well.
-  const covered = await readRecords(
-    store,
-    namespace,
-    [...misfits.records].filter((seq) => !cut.includes(seq)),
-  )
+  const covered = await readRecords(store, namespace, coveredBy(sound, findings))
   // Older ones go as they would have anyway.
   const dropped = checkpointParts.filter(({ seq }) => seq > state.checkpoint || misfits.checkpoints.has(seq))
   const parts = dropped.map(({ key }) => key)
   await salvageAll(store, damaged, [...records, ...covered], parts, manner)
-  await store.mend({ namespace, state, cut, damaged })
-  const before = findings.state?.kind === 'present' ? findings.state : null
-  const isShorter = state.head !== before?.head || state.floor === state.head
-  // Closed and whole: an earlier repair may have ended between its steps.
-  const isUntold = (await store.untold()).includes(namespace)
-  const mayHaveLost = isOlder || isUntold || plan.kind === 'cut' || isShorter || damaged.length === 0
+  await store.mend({ namespace, state, cut, damaged, mayHaveLost })
   return await finished(store, result, mayHaveLost)
+}
+
+/** Whether the log may have gone on, once, behind where it ends then: where its state is read and its head stays, it has not. */
+function isPerhapsShorter(
+  { state: before, damaged }: HubFindings,
+  { kind, state }: Extract<HubRepairPlan, { state: object }>,
+): boolean {
+  if (kind === 'cut' || before?.kind !== 'present') return true
+  if (state.head !== before.head || state.floor === state.head) return true
+  // Closed, and nothing is wrong with it: why, nobody can see any more.
+  return damaged.length === 0 && state.floor === before.floor && state.checkpoint === before.checkpoint
+}
+
+/** Records that can be read and go though they are not behind the new head: what is below a floor that was known went before. */
+function coveredBy({ plan, misfits }: SoundPlan, { state, records }: HubFindings): readonly Seq[] {
+  if (plan.kind === 'whole' || plan.kind === 'begin') return []
+  const floorKnown = state?.kind === 'present' ? state.floor : 0
+  const isGoing = (seq: Seq): boolean =>
+    (seq > floorKnown && seq <= plan.state.floor) || misfits.records.has(seq)
+  return records.flatMap(({ seq }) => (isGoing(seq) && !plan.cut.includes(seq) ? [seq] : []))
 }
 
 const discardAdvice = 'restore a backup, or repair with --discard: replicas that have it bring it back'
@@ -216,7 +233,8 @@ async function finished(
   const verified = await verifyNamespace(store, yjsCrdt.updates, namespace)
   const [fault] = verified.faults
   if (fault !== undefined) return { ...unfinished(result, fault.message), verified }
-  return { ...result, outcome: 'repaired', advice: mayHaveLost ? syncAdvice : null, verified }
+  const advice = !mayHaveLost ? null : result.lost === null ? perhapsAdvice : syncAdvice
+  return { ...result, outcome: 'repaired', advice, verified }
 }
 
 /** What was tried before makes a log that is sound: so this is a fault of ours, and the next repair finds it as damage. */

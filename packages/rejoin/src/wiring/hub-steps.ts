@@ -3,10 +3,15 @@ import type { Seq } from '@rejoin/core'
 import type { HubFindings, HubRepairPlan } from '@rejoin/persistence-level/node'
 import type { LostSeqs } from './repair-report.ts'
 
-/** Of a plan that leaves something of the log as it is. */
+/** Replicas are told by it to bring back what they have. */
+export const toldStep =
+  'note in its log that it may have lost something: it goes on far behind every seq that was given'
+
+/** Of a plan that leaves something of the log as it is. @param mayHaveLost whether its log is told so */
 export function stepsOf(
   findings: HubFindings,
   { kind, state, cut }: Extract<HubRepairPlan, { state: object }>,
+  mayHaveLost: boolean,
 ): readonly string[] {
   const steps: string[] = []
   const before = findings.state?.kind === 'present' ? findings.state : null
@@ -24,6 +29,7 @@ export function stepsOf(
     const lost = { from: state.head + 1, to: highestOf(findings) }
     steps.push(`end the log at ${state.head}: ${lostText(lost)}; ${behindText(cut)}`)
   }
+  if (mayHaveLost) steps.push(toldStep)
   return [...steps, 'open it for writing']
 }
 

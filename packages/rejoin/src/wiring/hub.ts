@@ -9,8 +9,10 @@ import {
   verifyNamespace,
   type Hub,
   type HubLogEvent,
+  type HubMetrics,
   type Principal,
   type RebuildPolicy,
+  type ReplicaLimits,
   type Retention,
   type VerifyReport,
 } from '@rejoin/hub'
@@ -81,6 +83,8 @@ export interface HubOptions {
   readonly peerLimits?: Partial<PeerLimits>
   /** Bytes of one document, snapshot and log since; default `limits.documentBytesMax` (128 MiB), at most 248 MiB. */
   readonly documentBytesMax?: number
+  /** Replica ids that one namespace knows, and of one principal: `{ replicasMax: 100_000, replicasPerPrincipalMax: 10_000 }`. */
+  readonly replicaLimits?: Partial<ReplicaLimits>
   /** Whether thin clients are served at `/api`, as JSON; default: where the hub keeps the intents domain. */
   readonly gateway?: boolean
   /** Takes the query log that thin clients send; without it the hub accepts none of it. */
@@ -96,6 +100,8 @@ export interface RunningHub {
   readonly durability: Durability
   /** How the data folder was found. */
   readonly found: FolderFinding
+  /** Counts since it was started; what catching up has cost by path among them. */
+  metrics(): HubMetrics
   /** Folds a namespace's log into a checkpoint now. @throws SyncError NAMESPACE_UNKNOWN */
   checkpoint(namespace: string): ReturnType<Hub['checkpoint']>
   /** Starts a new epoch of a namespace, made of its live entries alone. @throws SyncError NAMESPACE_UNKNOWN */
@@ -167,7 +173,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
     const { domains } = options
     const retention = options.retention === undefined ? {} : { retention: options.retention }
     const rebuild = options.rebuild === undefined ? {} : { rebuild: options.rebuild }
-    const { documentBytesMax } = options
+    const { documentBytesMax, replicaLimits } = options
     const worker = new DocumentWorker({ clock: systemClock })
     opened.push(worker)
     const running = openHub({
@@ -179,6 +185,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       pack: deflated,
       signals: gateway.signals,
       ...(documentBytesMax === undefined ? {} : { documentBytesMax }),
+      ...(replicaLimits === undefined ? {} : { replicaLimits }),
       ...retention,
       ...rebuild,
       ...log,
@@ -191,6 +198,7 @@ export async function startHub(options: HubOptions): Promise<RunningHub> {
       url: server.url,
       durability: store.durability,
       found,
+      metrics: () => running.metrics(),
       checkpoint: async (namespace) => running.checkpoint(checkNamespace(namespace)),
       rebuild: async (namespace) => running.rebuild(checkNamespace(namespace)),
       verify: (namespace) => verifyNamespace(store, yjsCrdt.updates, checkNamespace(namespace)),

@@ -1,7 +1,7 @@
 /**
  * Repairing a folder: what can be restored is restored, what would have to be dropped for that is dropped only where that was
  * asked for, and saved beside the folder first. A report says of each namespace what was wrong, what was done and what is
- * left to do. What LevelDB's own repair makes is taken only where nothing would have to be dropped from it.
+ * left to do.
  */
 import { writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
@@ -9,22 +9,15 @@ import { SyncError, type AnyDomain, type Namespace } from '@rejoin/core'
 import { intents } from '@rejoin/intents'
 import {
   endRebuilding,
-  examineHubFolder,
   examineReplicaFolder,
   mendFiles,
-  rebuildFolder,
   type MendedFile,
 } from '@rejoin/persistence-level/node'
 import { findingEvents, type HearFinding } from './finding.ts'
 import { healFrom } from './healing-from.ts'
 import { repairHubFolder } from './hub-repair.ts'
-import {
-  impossible,
-  untouched,
-  type RepairedNamespace,
-  type RepairManner,
-  type RepairReport,
-} from './repair-report.ts'
+import { makeAnew } from './new-database.ts'
+import { impossible, untouched, type RepairedNamespace, type RepairReport } from './repair-report.ts'
 import { repairReplicaFolder } from './replica-repair.ts'
 import { SalvageFile } from './salvage-file.ts'
 import { systemClock } from './system-clock.ts'
@@ -66,16 +59,12 @@ export async function repairFolder(data: string, options: RepairOptions = {}): P
   const how = { only: namespace ?? null, isDiscarding, salvage, hear, domains, placeOf }
   try {
     const repair = kind === 'hub' ? repairHubFolder : repairReplicaFolder
-    const rebuilt = await rebuild(folder, kind, how)
-    const repaired = await repair(folder, how).catch((error: unknown) => {
-      // LevelDB itself cannot open it, or read its own files.
-      if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return [impossible(null, error)]
-      throw error
-    })
+    const { results: made, isAll } = await makeAnew(folder, kind, how)
+    const repaired = isAll ? [] : await repair(folder, how).catch(impossibleWhereCorrupt)
     const healed =
       from === undefined ? [] : await healFrom(folder, from.data, from.domains, namespace ?? null, hear)
     const path = salvage.values === 0 ? null : salvage.path
-    const namespaces = [...files, ...rebuilt, ...repaired]
+    const namespaces = [...files, ...made, ...repaired]
     const done = { folder, kind, at, isDiscarding, namespaces, healed, report, salvage: path, remarks }
     await writeFile(report, `${JSON.stringify(done, null, 2)}\n`, { flush: true, mode: 0o600 })
     return done
@@ -88,51 +77,9 @@ function mendedFile({ fault, step }: MendedFile): RepairedNamespace {
   return { ...untouched(null), outcome: 'repaired', faults: [fault], steps: [step] }
 }
 
-/** Where LevelDB lost tables that are kept, or opens nothing: made anew of all that is there, if nothing would have to be dropped then. */
-async function rebuild(
-  folder: string,
-  kind: 'hub' | 'replica',
-  manner: RepairManner,
-): Promise<readonly RepairedNamespace[]> {
-  const rebuilt = await rebuildFolder(folder, await refusalOf(folder, kind, manner.hear)).catch(
-    nullWhereCorrupt,
-  )
-  if (rebuilt === null) return []
-  const repair = kind === 'hub' ? repairHubFolder : repairReplicaFolder
-  const how = { ...manner, only: null, isDiscarding: false, hear: () => {} }
-  const repaired = await repair(rebuilt.path, how)
-    .catch(nullWhereCorrupt)
-    .catch(async (error: unknown) => {
-      await rebuilt.discard()
-      throw error
-    })
-  const isAll = repaired?.every(({ outcome }) => outcome === 'whole' || outcome === 'repaired') ?? false
-  if (repaired === null || repaired.length === 0 || !isAll) {
-    await rebuilt.discard()
-    return []
-  }
-  const before = await rebuilt.take()
-  const step = `make the database anew of all of LevelDB's tables and logs; what was there is in ${before}`
-  const made = { ...untouched(null), outcome: 'repaired' as const, faults: [rebuilt.fault], steps: [step] }
-  // What was whole is looked at once more below.
-  return [made, ...repaired.filter(({ outcome }) => outcome === 'repaired')]
-}
-
-/** Why LevelDB does not open its database; null where it does. */
-async function refusalOf(folder: string, kind: 'hub' | 'replica', hear: HearFinding): Promise<string | null> {
-  try {
-    const opened = await (kind === 'hub' ? examineHubFolder(folder) : examineReplicaFolder(folder))
-    hear(opened.found, folder, kind)
-    await opened.close()
-    return null
-  } catch (error) {
-    if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return error.message
-    throw error
-  }
-}
-
-function nullWhereCorrupt(error: unknown): null {
-  if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return null
+/** LevelDB itself cannot open it, or read its own files. */
+function impossibleWhereCorrupt(error: unknown): readonly RepairedNamespace[] {
+  if (error instanceof SyncError && error.code === 'STORE_CORRUPT') return [impossible(null, error)]
   throw error
 }
 

@@ -99,7 +99,8 @@ export class Gate<Principal> {
       return await Promise.race([authenticate(request, over.signal), late])
     } finally {
       giveUp()
-      over.abort()
+      // A reason of its own would be an error with a stack, each time.
+      over.abort(judged)
     }
   }
 
@@ -111,6 +112,8 @@ export class Gate<Principal> {
     return this.#authenticate !== undefined && url.host === host
   }
 }
+
+const judged = 'it was found out'
 
 /** Whom the proxy speaks for: it adds the last address; those before it anybody may have written. */
 function lastForwarded(headers: Headers): string | null {

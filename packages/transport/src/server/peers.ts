@@ -5,6 +5,7 @@
  */
 import { limits, randomUnit, SyncError, type Clock, type SignIn } from '@rejoin/core'
 import { Greetings } from './greetings.ts'
+import { OutgoingBudget } from './outgoing-budget.ts'
 import { defaultRates, Meter, rateTimes, ratesTimes, TokenBucket, type Rate, type Rates } from './rates.ts'
 
 export interface PeerLimits extends Rates {
@@ -81,9 +82,11 @@ export class Peers {
   readonly #byAddress: Count
   readonly #byNamespace: Count
   readonly #plugs: Count
+  readonly #outgoing: OutgoingBudget
 
   constructor(clock: Clock, given: Partial<PeerLimits> = {}) {
     this.#clock = clock
+    this.#outgoing = new OutgoingBudget(clock)
     this.#limits = { ...defaultPeerLimits, ...given }
     const { connectionsPerAddress, connectionsPerNamespace } = this.#limits
     this.#byAddress = new Count(connectionsPerAddress)
@@ -96,6 +99,11 @@ export class Peers {
     return this.#peers.size + this.#callers.size
   }
 
+  /** Bytes that wait to be sent, to all of them together. */
+  get outgoingBytes(): number {
+    return this.#outgoing.bytes
+  }
+
   /** A TCP connection, until the returned function is called; null where its address has too many. */
   plug(address: string | null): (() => void) | null {
     return this.#plugs.take(groupOf(address))
@@ -104,6 +112,8 @@ export class Peers {
   /** A caller is being judged until the returned function is called. @throws SyncError RATE_LIMITED */
   knock(address: string | null): () => void {
     const from = groupOf(address)
+    // `enter` would refuse it, whoever it is: so nobody has to find that out.
+    if (this.#byAddress.isFull(from)) throw this.#tooManyOfAddress()
     const caller = this.#callers.get(from) ?? this.#begun(from)
     if (caller.judged >= this.#limits.signIns)
       throw this.#tooMany(`${caller.judged} callers of one address are signing in`)
@@ -124,8 +134,7 @@ export class Peers {
     if (peer.connections >= bound)
       throw this.#tooMany(`${signIn?.id ?? 'one address'} has ${peer.connections} connections open`)
     const leaveAddress = this.#byAddress.take(from)
-    if (leaveAddress === null)
-      throw this.#tooMany(`${this.#limits.connectionsPerAddress} connections of one address are open`)
+    if (leaveAddress === null) throw this.#tooManyOfAddress()
     peer.connections++
     return {
       meter: peer.meter,
@@ -164,7 +173,7 @@ export class Peers {
     const peer = {
       meter: new Meter(ratesTimes(this.#limits, share), this.#clock),
       frames: new TokenBucket(rateTimes(this.#limits.frames, share), nowMs),
-      greetings: new Greetings(this.#limits.outgoingBytes * share, this.#clock),
+      greetings: new Greetings(this.#limits.outgoingBytes * share, this.#clock, this.#outgoing),
       connections: 0,
       unfinishedBytes: 0,
     }
@@ -180,6 +189,10 @@ export class Peers {
     return caller
   }
 
+  #tooManyOfAddress(): SyncError {
+    return this.#tooMany(`${this.#limits.connectionsPerAddress} connections of one address are open`)
+  }
+
   #tooMany(why: string, atLeastMs = RETRY_AFTER_MS): SyncError {
     const retryAfterMs = Math.round(Math.max(RETRY_AFTER_MS, atLeastMs) * (1 + randomUnit(this.#clock)))
     return new SyncError('RATE_LIMITED', `${why}: try again in ${retryAfterMs} ms`, { retryAfterMs })
@@ -193,6 +206,10 @@ class Count {
 
   constructor(bound: number) {
     this.#bound = bound
+  }
+
+  isFull(name: string): boolean {
+    return (this.#counts.get(name) ?? 0) >= this.#bound
   }
 
   /** Null at the bound. */

@@ -8,7 +8,7 @@ import { checkAnnounced, readBytes } from './body.ts'
 import type { Guest } from './entrance.ts'
 import type { HubRequest } from './gate.ts'
 import type { Intake } from './intake.ts'
-import type { Meter } from './rates.ts'
+import type { Load, Meter } from './rates.ts'
 
 export interface RouteRequest<Principal> {
   readonly method: string
@@ -18,6 +18,8 @@ export interface RouteRequest<Principal> {
   principal(): Promise<Principal | 'anonymous'>
   /** The request's body, bounded while it comes in: once. @throws SyncError MESSAGE_TOO_LARGE, RATE_LIMITED, CHANNEL_CLOSED */
   body(bytesMax: number): Promise<Uint8Array>
+  /** So many commits are about to be made in the caller's name. @throws SyncError RATE_LIMITED; then none may be */
+  commits(count: number): void
   /** Aborted when the answer has been given, the caller has gone, or the server is closing. */
   readonly signal: AbortSignal
 }
@@ -53,6 +55,12 @@ export function routeRequest<Principal>({
   const answered = new AbortController()
   whenAnswered(() => answered.abort())
   let meter: Meter | null = null
+  const take = (load: Load): void => {
+    const excess = meter?.take(load) ?? null
+    if (excess === null) return
+    const { of, retryAfterMs } = excess
+    throw new SyncError('RATE_LIMITED', `too many ${of}: try again in ${retryAfterMs} ms`, { retryAfterMs })
+  }
   return {
     method: asking.method,
     url,
@@ -69,11 +77,10 @@ export function routeRequest<Principal>({
       const place = intake.enter(announced)
       whenAnswered(() => place.leave())
       const bytes = await readBytes(body, bytesMax, place)
-      const excess = meter?.take({ messages: 1, bytes: bytes.length, commits: 0 }) ?? null
-      if (excess === null) return bytes
-      const { of, retryAfterMs } = excess
-      throw new SyncError('RATE_LIMITED', `too many ${of}: try again in ${retryAfterMs} ms`, { retryAfterMs })
+      take({ messages: 1, bytes: bytes.length, commits: 0 })
+      return bytes
     },
+    commits: (count) => take({ messages: 0, bytes: 0, commits: count }),
     signal: AbortSignal.any([answered.signal, closing]),
   }
 }

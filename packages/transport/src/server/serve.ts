@@ -108,7 +108,7 @@ class HubService<Principal> {
     })
     this.#server.on('upgrade', (request, socket, head) => {
       const sockets = this.#yjs !== null && isYjsPath(request.url) ? this.#yjs : this.#live
-      void sockets.upgrades.take(request, socket, head)
+      sockets.upgrades.take(request, socket, head)
     })
   }
 

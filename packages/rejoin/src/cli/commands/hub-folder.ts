@@ -1,12 +1,21 @@
 /** `rejoin log`, `checkpoint`, `rebuild`: on the folder of a hub that is not running. */
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { parseHlc, type HubStore, type Namespace, type Seq } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { openHub, readLog, rebuildNamespace, type ReadCommit, type Retention } from '@rejoin/hub'
 import { openHubFolder } from '@rejoin/persistence-level/node'
 import { systemClock } from '../../wiring/system-clock.ts'
 import { namespaceArgument, requireFolder, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
-import { bytesText, openOutput, opsText, tellLosses, timeText, type Output, type Streams } from '../output.ts'
+import {
+  bytesText,
+  countText,
+  openOutput,
+  opsText,
+  tellLosses,
+  timeText,
+  type Output,
+  type Streams,
+} from '../output.ts'
 import { retentionOf, withRetention, type RetentionOptions } from '../retention-options.ts'
 
 interface HubFolderOptions extends FolderOptions {
@@ -17,6 +26,8 @@ interface CheckpointOptions extends HubFolderOptions, RetentionOptions {}
 
 interface RebuildOptions extends HubFolderOptions {
   readonly all?: boolean
+  /** Milliseconds. */
+  readonly forgetReplicas?: number
 }
 
 interface LogOptions extends HubFolderOptions {
@@ -74,6 +85,11 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
     .description(
       'start a new epoch made of the live entries alone; replicas that were caught up make it themselves, others reset',
     )
+    .option(
+      '--forget-replicas <age>',
+      'forget replicas that have not written for so long, e.g. 90d or 12h: makes room for new ones where the hub knows as many as it keeps (what that gives up: docs/OPERATING.md)',
+      ageArgument,
+    )
     .addHelpText('after', '\nExample:\n  rejoin rebuild --data ./hub --namespace support')
     .action(async (options: RebuildOptions, command: Command) => {
       // Every replica of a namespace has to make it anew or fetch it, so nobody rebuilds them all by leaving something out.
@@ -82,11 +98,12 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
       const output = openOutput(streams, options.json === true)
       const results = await usingStore(options, output, async (store, namespaces) => {
         const rebuilt = []
+        const { updates } = yjsCrdt
+        const { forgetReplicas: age } = options
+        const forgetBefore = age === undefined ? 0 : systemClock.now() - age
         for (const namespace of namespaces) {
-          rebuilt.push({
-            namespace,
-            ...(await rebuildNamespace(store, yjsCrdt.updates, namespace, systemClock)),
-          })
+          const made = await rebuildNamespace(store, updates, namespace, systemClock, undefined, forgetBefore)
+          rebuilt.push({ namespace, ...made })
         }
         return rebuilt
       })
@@ -94,12 +111,21 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
         results,
         results
           .map(
-            ({ namespace, epoch, seq, snapshotBytes }) =>
-              `${namespace}: epoch ${epoch} from seq ${seq}, ${bytesText(snapshotBytes)}`,
+            ({ namespace, epoch, seq, snapshotBytes, forgotten }) =>
+              `${namespace}: epoch ${epoch} from seq ${seq}, ${bytesText(snapshotBytes)}` +
+              (options.forgetReplicas === undefined ? '' : `; ${countText(forgotten, 'replica')} forgotten`),
           )
           .join('\n'),
       )
     })
+}
+
+/** `90d` or `12h`, in milliseconds. */
+function ageArgument(text: string): number {
+  const [, count, unit] = /^(\d{1,5})([dh])$/.exec(text) ?? []
+  const hours = Number(count) * (unit === 'd' ? 24 : 1)
+  if (hours >= 1) return hours * 3_600_000
+  throw new InvalidArgumentError('expected a number of days or hours, such as 90d or 12h')
 }
 
 function withHubFolder(command: Command, which = 'which namespace (default: every one)'): Command {
