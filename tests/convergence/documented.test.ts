@@ -18,6 +18,7 @@ test('every sample of the page is a file under examples, letter for letter', asy
   expect(samples.map(([, file]) => file)).toEqual([
     'examples/todo-converges.test.ts',
     'examples/counters-converge.mjs',
+    'examples/todo-in-a-world.test.ts',
   ])
   for (const [, file, sample] of samples) {
     expect(await readFile(path.join(checkout, file ?? ''), 'utf8')).toBe(sample)

@@ -20,10 +20,12 @@ const added = (i: number): IntentsOp => ({
 })
 
 async function ask(world: GatewayWorld, version: number): Promise<unknown> {
-  const { json } = await world.post('/api/sync', {
+  const { status, json } = await world.post('/api/sync', {
     local_versions: { support: version },
     supports_delta: true,
   })
+  // Why it was refused is what whoever reads of the failure wants to know.
+  expect({ status, error: json['message'] }).toEqual({ status: 200, error: undefined })
   return (json['namespaces'] as Json)['support']
 }
 

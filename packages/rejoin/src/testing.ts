@@ -8,6 +8,21 @@ import type { AnyDomain } from '@rejoin/core'
 import { openEngineWorld } from './testing/engine-world.ts'
 import type { WorldPorts } from './testing/ports.ts'
 
+export { Chance } from './testing/simulation/chance.ts'
+export {
+  createWorld,
+  WorldError,
+  type CreateWorldOptions,
+  type DomainWorld,
+  type WorldReplica,
+} from './testing/simulation/create-world.ts'
+export { type HearHistory, type HistoryEvent, type HistoryValue } from './testing/simulation/history-event.ts'
+export { type SimulatedDiskState } from './testing/simulation/simulated-disk.ts'
+export { type SimulatedStep, type SimulatedStepKind } from './testing/simulation/step.ts'
+export { stepLine } from './testing/simulation/step-line.ts'
+export { openSimulatedWorld, type SimulatedWorld, type TakenStep } from './testing/simulation/world.ts'
+export { type WorldCounts } from './testing/simulation/world-counts.ts'
+export { type SimulatedNamespace, type SimulatedWorldOptions } from './testing/simulation/world-options.ts'
 export { openEngineWorld } from './testing/engine-world.ts'
 export { withMembers } from './testing/proxy.ts'
 export { type WorldPorts } from './testing/ports.ts'
