@@ -53,8 +53,17 @@ test('a damaged replica is told of repair, and of a damaged hub a replica reads 
       const phone = path.join(path.dirname(hub), 'phone')
       const { code, stderr } = await rejoin(['sync', ...support(phone), '--hub', url])
       expect(code).toBe(1)
-      expect(stderr).toMatch(/the hub is damaged, and this replica is not: .*\[STORE_CORRUPT\]/)
+      expect(stderr).toMatch(
+        /the hub is damaged, and this replica is not: .*; tell whoever runs the hub \[STORE_CORRUPT\]/,
+      )
+      expect(stderr).not.toContain('rejoin repair')
     })
+    // Who runs it need not be told so.
+    for (const command of ['verify', 'repair']) {
+      const { stdout } = await rejoin([command, '--data', hub])
+      expect(stdout).toMatch(/hub!record!support!0+1 does not match its checksum$/m)
+      expect(stdout).not.toContain('`rejoin verify`')
+    }
     const [base] = [
       ...(await keysIn(laptop, 'replica!snapshot!support')),
       ...(await keysIn(laptop, 'replica!update!support')),

@@ -31,6 +31,7 @@ describe('sync with a hub that asks for sign-in', () => {
           for (const { code, stderr } of [once, live]) {
             expect(code).toBe(1)
             expect(stderr).toMatch(/^rejoin: .*--token-file FILE, or REJOIN_TOKEN.*\[UNAUTHENTICATED\]$/m)
+            expect(stderr.match(/give a key/g)).toHaveLength(1)
           }
           const json = await rejoin([...sync, '--live', '--json'], '', { REJOIN_TOKEN: key })
           expect(json.code).toBe(1)

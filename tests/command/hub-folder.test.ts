@@ -19,6 +19,9 @@ test('the log counts ops by type, says what was folded, and rebuild does not tak
     await withHub(data, (hub) => rejoinJson(['sync', ...support(laptop), '--hub', hub]))
     const log = await rejoin(['log', '--data', data])
     expect(log.stdout).toMatch(/^support 1 .* {2}1 IntentAdded, 2 PhraseAdded, \d+ B\n$/)
+    const backup = path.join(folder, 'backup')
+    await rejoinJson(['backup', '--data', data, '--out', backup])
+    expect(await rejoin(['log', '--data', backup])).toMatchObject({ code: 0, stdout: log.stdout, stderr: '' })
 
     const unasked = await rejoin(['rebuild', '--data', data])
     expect(unasked.code).toBe(2)
@@ -48,6 +51,11 @@ test('rebuild forgets replicas of a given age, and says how many; what is no age
     expect((await rejoin(['rebuild', ...support(data), '--forget-replicas', '90'])).code).toBe(2)
     expect((await rejoin(['rebuild', ...support(data), '--forget-replicas', '0d'])).code).toBe(2)
     const forgetting = await rejoin(['rebuild', ...support(data), '--forget-replicas', '90d'])
+    expect((await rejoin(['rebuild', ...support(data), '--forget-replicas', '0s'])).code).toBe(2)
     expect(forgetting.stdout).toMatch(/^support: epoch \d+ from seq 2, \d+ B; 0 replicas forgotten\n$/)
+    for (const age of ['9000m', '90000s'])
+      expect(await rejoinJson(['rebuild', ...support(data), '--forget-replicas', age])).toMatchObject([
+        { forgotten: 0 },
+      ])
   })
 })

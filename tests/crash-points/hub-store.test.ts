@@ -48,7 +48,7 @@ const scenarios: Record<string, Scenario> = {
   },
   'append to a namespace that was removed': {
     before: [...folded, remove('a')],
-    groups: one(append('a', 0, 'anew')),
+    groups: one(append('a', 0, 'late')),
   },
   'a group of appends': {
     before: log(['1']),
@@ -77,13 +77,15 @@ const scenarios: Record<string, Scenario> = {
   trim: { before: folded, groups: one(trim('a', 3)) },
   'trim up to the newest': { before: [...folded, install('a', 5)], groups: one(trim('a', 9)) },
   remove: { before: [...folded, append('b', 0, 'stays')], groups: one(remove('a')) },
-  'remove, then create anew': {
+  'remove, then append': {
     before: folded,
-    groups: [[remove('a')], [append('a', 0, 'new')], [append('a', 6, 'new 2')]],
+    groups: [[remove('a')], [append('a', 0, 'late')], [append('b', 0, '1')]],
   },
-  'remove and create anew at once': {
+  'remove and append at once': {
     before: folded,
-    groups: [[append('a', 5, '6'), remove('a'), append('a', 0, 'new'), install('a', 7), append('b', 0, '1')]],
+    groups: [
+      [append('a', 5, '6'), remove('a'), append('a', 0, 'late'), install('a', 6), append('b', 0, '1')],
+    ],
   },
   readTail: {
     before: folded,

@@ -197,6 +197,28 @@ describe('events', () => {
     expect(await events.ended()).toBe(true)
   })
 
+  test('and lines end with a word of why, before the page that may not be read', async () => {
+    await add(1, 1)
+    const revoked = new AbortController()
+    let asked = 0
+    const loser = { ...anyone, id: 'loser', name: 'loser', canRead: () => ++asked === 1 }
+    const leaver = { ...anyone, id: 'leaver', name: 'leaver', revoked: revoked.signal, canRead: leave }
+    function leave(): boolean {
+      revoked.abort()
+      return true
+    }
+    await world.restart({
+      authenticate: ({ headers }) => (headers.get('x-api-key') === 'loser' ? loser : leaver),
+    })
+    for (const [key, code] of [
+      ['loser', 'FORBIDDEN'],
+      ['leaver', 'UNAUTHENTICATED'],
+    ] as const) {
+      const { text } = await world.send('GET', '/v1/support/ops?after=0', undefined, { 'x-api-key': key })
+      expect(JSON.parse(text.trim())).toMatchObject({ kind: 'end', code })
+    }
+  })
+
   test('a reader that comes and goes leaves nothing behind', async () => {
     await add(1, 1)
     for (let i = 0; i < 600; i++) {

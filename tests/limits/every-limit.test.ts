@@ -74,6 +74,7 @@ const shown: Readonly<Record<keyof Limits, Shown>> = {
   addressShareMax: transport('peers', 'an address may send ten times as much, and no more'),
   unfinishedBytesMax: transport('peers', 'bytes of unfinished messages of one principal'),
   greetingsAtOnceMax: transport('peers', 'are let through a few at a time'),
+  greetingMsMax: transport('sending-turn', 'a plain client that gets no turn hears why'),
   outgoingBytesMax: transport('peers', 'wait while too much waits to be read'),
   outgoingBytesOfAllMax: hostile('stalled-memory', 'that read nothing'),
   socketFragmentsMax: here('sockets', 'takes a message in so many fragments and no more'),

@@ -32,17 +32,15 @@ describe.each(releases)('folders of release %s', (release) => {
         kind: 'appended',
         seq: 7,
       })
-      // A removed namespace remembers how far it was.
-      expect(await folder.store.append('gone', 0, new Uint8Array([1]))).toEqual({ kind: 'appended', seq: 2 })
+      // A removed namespace stays removed.
+      expect(await folder.store.append('gone', 0, new Uint8Array([1]))).toEqual({ kind: 'moved', head: 0 })
       expect(await folder.store.trim('support', 6)).toEqual({ floor: 4, head: 7 })
       await folder.close()
       const again = await openHubFolder(join(root, 'hub'))
       expect(await again.store.heads(['support', 'gone'])).toEqual(
-        new Map([
-          ['support', { floor: 4, head: 7 }],
-          ['gone', { floor: 0, head: 2 }],
-        ]),
+        new Map([['support', { floor: 4, head: 7 }]]),
       )
+      expect(await again.store.state('gone')).toBe('removed')
       await again.close()
     }))
 

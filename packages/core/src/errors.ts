@@ -101,6 +101,20 @@ export class SyncError extends Error {
   }
 }
 
+/** What to do about damage of what is stored, at the end of the sentence that tells of it. */
+const damageAdvice =
+  ': keep what is there as it is; of a data folder `rejoin verify` tells all the damage, and `rejoin repair` restores what can be restored'
+
+/** STORE_CORRUPT with what to do. @param what is damaged, and how, e.g. `the stored value K does not match its checksum`. */
+export function damaged(what: string, options: SyncErrorOptions = {}): SyncError {
+  return new SyncError('STORE_CORRUPT', what + damageAdvice, options)
+}
+
+/** Of such a message what is damaged, for whoever repairs it just now, or has not got it. */
+export function withoutDamageAdvice(message: string): string {
+  return message.replaceAll(damageAdvice, '')
+}
+
 export function isErrorCode(text: string): text is ErrorCode {
   return Object.hasOwn(errorCodes, text)
 }

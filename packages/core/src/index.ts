@@ -12,7 +12,15 @@ export {
   type Tag,
 } from './cursor.ts'
 export { compareEntries, entryLine, type Entry, type Register } from './entry.ts'
-export { asSyncError, errorCodes, isErrorCode, SyncError, type ErrorCode } from './errors.ts'
+export {
+  asSyncError,
+  damaged,
+  errorCodes,
+  isErrorCode,
+  SyncError,
+  withoutDamageAdvice,
+  type ErrorCode,
+} from './errors.ts'
 export { authorOf, formatHlc, HlcClock, isHlc, parseHlc, type Hlc, type HlcParts } from './hlc.ts'
 export {
   checkNamespace,

@@ -131,6 +131,8 @@ export const limits = {
   unfinishedBytesMax: 16 * MiB,
   /** Greetings of one principal that are answered at once: each may bring a whole snapshot into memory. */
   greetingsAtOnceMax: 8,
+  /** Milliseconds that a greeting waits for its turn: then it hears why, before whoever waits for an answer gives up. */
+  greetingMsMax: 15_000,
   /** Bytes that may wait for all channels of one principal before a further greeting waits too; at twice that all are behind. */
   outgoingBytesMax: 12 * MiB,
   /**
@@ -254,6 +256,7 @@ assert(
 assert(2 * limits.outboxCommitsMax <= limits.pendingStepsMax, 'the outbox is full before the store is behind')
 assert(limits.commitBytesMax < limits.pendingBytesMax, 'any single commit may wait for the store')
 assert(limits.commitBytesMax < limits.pushUnansweredBytesMax, 'any single commit may be under way')
+assert(limits.greetingMsMax < limits.answerMsMax, 'who is kept waiting hears why')
 assert(
   limits.rebuildHoldMsMax < limits.answerMsMax,
   'who pushes while a document is rebuilt does not give up',

@@ -6,7 +6,7 @@ import type { Bill, Channel } from './ports/channel.ts'
 import type { CatchUpPath } from './protocol/down.ts'
 
 export interface PathBill extends Bill {
-  /** Catch-ups that arrived. What others cost that broke off is counted too. */
+  /** Catch-ups that arrived, of `heal` also those that went on by another path. What others cost that broke off is counted too. */
   readonly times: number
   readonly ms: number
 }
@@ -56,7 +56,8 @@ export class PathMeter {
 
   /** `Welcome` names the path: from here on it is on this account, and so is what led to it. */
   welcome(path: CatchUpPath): void {
-    if (this.#path !== null) this.#settle(0)
+    // What follows a heal says that it was taken; any other path that is left has brought nothing yet.
+    if (this.#path !== null) this.#settle(this.#path === 'heal' && path !== 'heal' ? 1 : 0)
     this.#from ??= { bill: this.#channel.bill, ms: this.#now() }
     this.#path = path
   }

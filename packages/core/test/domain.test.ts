@@ -162,3 +162,27 @@ test('HLC stamps rise to the last millisecond that they can hold', () => {
   ]
   expect([...new Set(stamps)].sort()).toEqual(stamps)
 })
+
+test('what a writer gives in place of fields is refused with what to give', () => {
+  const fields = (given: unknown): (() => void) => {
+    const domain = defineDomain({
+      name: 'beds',
+      version: 1,
+      tables: { beds: records({ name: z.string() }), garden: singleton({ owner: z.string() }) },
+      ops: (op) => ({
+        BedNamed: op(z.object({ id: Id }), (t, o) => t.beds.set(o.id, given as object)),
+        Owned: op(z.object({}), (t) => t.garden.set(given as object)),
+      }),
+    })
+    const ops = { beds: { type: 'BedNamed', id: 'north' }, garden: { type: 'Owned' } } as const
+    return () => {
+      for (const op of [ops.beds, ops.garden]) planWrites(domain, [op], noRegisters, hlc, 'required')
+    }
+  }
+  expect(fields('name')).toThrow('`set` and `add` of table beds take an object of fields')
+  expect(fields('name')).toThrow('got "name"')
+  expect(fields(null)).toThrow('got null')
+  expect(fields(['name'])).toThrow('got an array')
+  expect(fields(7)).toThrow('got a number')
+  expect(fields({})).not.toThrow()
+})

@@ -193,7 +193,11 @@ function checkFollows({ replica, commit }: Candidate, marks: Marks | null): void
   )
 }
 
-/** A client id belongs to the replica that used it first, and its clocks leave no hole: so no clock is used twice. */
+/**
+ * A client id belongs to the replica that used it first, and its clocks leave no hole: so no clock is used twice. One that
+ * only a heal brought back belongs to who goes on exactly where it ends: its author, whose bytes others may bring back later.
+ * Made anew under another id they would come back beside it, live, whatever was removed since (decision 0009).
+ */
 function checkClient({ inserted }: InspectedUpdate, replica: ReplicaId, marks: Marks | null): void {
   if (inserted === null) return
   const { client, clock } = inserted
@@ -204,7 +208,7 @@ function checkClient({ inserted }: InspectedUpdate, replica: ReplicaId, marks: M
     )
   }
   const mark = marks?.client(client) ?? null
-  if (mark !== null && mark.owner !== replica) {
+  if (mark !== null && mark.owner !== null && mark.owner !== replica) {
     throw new SyncError(
       'CLIENT_TAKEN',
       `client id ${client} belongs to another replica; recommit under a fresh one`,

@@ -2,6 +2,7 @@
 import {
   limits,
   randomUnit,
+  withoutDamageAdvice,
   SyncError,
   type Clock,
   type Closing,
@@ -35,10 +36,12 @@ export function closingOf(error: SyncError, clock: Clock): Closing {
   }
 }
 
-/** Whoever reads it has a store, too, and must not take the hub's for it. */
+/** Whoever reads it has a store, too, and must not take the hub's for it, nor repair it. */
 function toldOf({ code, message }: SyncError): string {
-  const whose = code === 'STORE_CORRUPT' ? 'the hub is damaged, and this replica is not: ' : ''
-  return `${whose}${message}`.slice(0, messageCharsMax)
+  if (code !== 'STORE_CORRUPT') return message.slice(0, messageCharsMax)
+  const what = `the hub is damaged, and this replica is not: ${withoutDamageAdvice(message)}`
+  const advice = '; tell whoever runs the hub'
+  return what.slice(0, messageCharsMax - advice.length) + advice
 }
 
 /** Faults of a channel and not of its room: only the channel is closed, and the peer may come back at once. */

@@ -126,6 +126,8 @@ class Course {
   readonly #standsIn: Epoch | null
   #at: Cursor | null
   #told = false
+  /** A document came: it is taken with all that follows, and nothing of that is left out. */
+  #isWhole = false
 
   constructor(source: CatchUpSource, outlet: CatchUpOutlet, from: Cursor | null) {
     this.#source = source
@@ -186,6 +188,7 @@ class Course {
 
   sendRebuild({ to, digest }: LoggedRebuild): void {
     this.#at = to
+    this.#isWhole = true
     this.#outlet.send({ type: 'Rebuild', cursor: to, digest }, to)
   }
 
@@ -219,6 +222,7 @@ class Course {
     await this.#outlet.ready()
     this.#outlet.holds(domainVersion)
     this.#at = cursor
+    this.#isWhole = true
     const as = packed === null ? { snapshot } : { snapshot: packed, inflatesTo: snapshot.length }
     this.#outlet.send({ type: 'Snapshot', cursor, ...as }, cursor)
   }
@@ -242,7 +246,7 @@ class Course {
       if (record.kind === 'heal' && record.healed !== null) break
       if (record.kind === 'commits')
         for (const { id, update } of record.commits)
-          commits.push({ ...id, update: this.#outlet.has(update) ? null : update })
+          commits.push({ ...id, update: this.#isLeftOut(update) ? null : update })
       cursor = { epoch: record.epoch, seq, tag }
     }
     if (cursor === null) {
@@ -251,6 +255,10 @@ class Course {
     }
     this.#at = cursor
     this.#outlet.send({ type: 'Tail', cursor, commits }, cursor)
+  }
+
+  #isLeftOut(update: Uint8Array): boolean {
+    return !this.#isWhole && this.#outlet.has(update)
   }
 }
 

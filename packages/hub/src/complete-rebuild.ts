@@ -4,6 +4,7 @@
  */
 import { type CrdtUpdates, type HubStore, type Namespace } from '@rejoin/core'
 import { documentBefore } from './document.ts'
+import { forgetReplicas } from './forgetting.ts'
 import { verifiedRebuild, type HeavyWork, type VerifiedSnapshot } from './heavy-work.ts'
 import { type LogEntry } from './log.ts'
 import { Marks } from './marks.ts'
@@ -40,9 +41,10 @@ export async function installRebuild(
   if (record.kind !== 'rebuild' || digest !== record.digest) {
     throw corrupt(`${namespace}: the rebuild at ${seq}`, 'was made of other content than the log holds')
   }
+  const { forgot } = record
   const clients = [...clocks].map(([client, clock]) => [client, { clock, owner: null }] as const)
   const fresh = new Marks({
-    ...before.parts(),
+    ...(forgot === null ? before : forgetReplicas(before, forgot)).parts(),
     epoch: record.epoch,
     began: seq,
     head: { seq, tag },

@@ -1,31 +1,38 @@
 /**
  * Forgetting replicas that have not written for long, where an operator asks for it (decision 0012): their marks go with a
- * rebuild, after which none of their items is left. Whoever comes back is told that nothing of its own is known, goes on under
+ * rebuild, whose record names them, and after which none of their items is left. Whoever comes back is told that nothing of its own is known, goes on under
  * its id from there, and logs again what it was never told to be in the log.
  */
 import { parseHlc, type HubStore, type Namespace, type ReplicaId } from '@rejoin/core'
 import { walkLog } from './log.ts'
 import { Marks, type ReplicaMark } from './marks.ts'
 import { isPlainReplica } from './plain-identity.ts'
+import { type ForgottenReplicas } from './record.ts'
 
 /**
- * The marks without those of replicas whose last commit was both stamped and logged before `beforeMs`, milliseconds since
- * 1970. Stamps alone say when a person meant it, which may be long before it came here, and its ack may be on the way still.
+ * Replicas whose last commit was both stamped and logged before `beforeMs`, milliseconds since 1970; null for none. Stamps
+ * alone say when a person meant it, which may be long before it came here, and its ack may be on the way still.
  * @throws LogGap where the log is trimmed meanwhile, or what the store throws
  */
-export async function forgetReplicas(
+export async function replicasToForget(
   store: HubStore,
   namespace: Namespace,
   marks: Marks,
   beforeMs: number,
-): Promise<Marks> {
+): Promise<ForgottenReplicas | null> {
   const recent = await loggedSince(store, namespace, beforeMs)
-  const { replicas, forgotBefore, ...rest } = marks.parts()
-  const kept = new Map(
-    [...replicas].filter(([replica, mark]) => recent.has(replica) || !isOlder(replica, mark, beforeMs)),
-  )
-  if (kept.size === replicas.size) return marks
-  return new Marks({ ...rest, replicas: kept, forgotBefore: Math.max(forgotBefore, beforeMs) })
+  const replicas = [...marks.parts().replicas]
+    .filter(([replica, mark]) => !recent.has(replica) && isOlder(replica, mark, beforeMs))
+    .map(([replica]) => replica)
+  return replicas.length === 0 ? null : { before: beforeMs, replicas }
+}
+
+/** The marks without those of the replicas that a rebuild's record names. */
+export function forgetReplicas(marks: Marks, { before, replicas }: ForgottenReplicas): Marks {
+  const parts = marks.parts()
+  const kept = new Map(parts.replicas)
+  for (const replica of replicas) kept.delete(replica)
+  return new Marks({ ...parts, replicas: kept, forgotBefore: Math.max(parts.forgotBefore, before) })
 }
 
 /** A plain client's counters are drawn here, and it has one id for each principal; of what a heal brought nobody knows when. */

@@ -18,12 +18,26 @@ import { type Room } from './room.ts'
 import { type ReplicaStanding } from './log-view.ts'
 import { within } from './waiting.ts'
 
-/** Null where the peer went before it said anything. @throws SyncError TIMED_OUT or MESSAGE_UNEXPECTED */
+/**
+ * Resolves when it may be answered; null where the peer went before that.
+ * @throws SyncError TIMED_OUT, MESSAGE_UNEXPECTED, or RATE_LIMITED where others keep it waiting
+ */
 export async function receiveHello(channel: HubChannel, clock: Clock): Promise<Hello | null> {
   const message = await within(clock, limits.answerMsMax, channel.receive())
   if (message === 'late') throw new SyncError('TIMED_OUT', `no Hello came within ${limits.answerMsMax} ms`)
-  if (message === null || message.type === 'Hello') return message
-  throw new SyncError('MESSAGE_UNEXPECTED', `a channel starts with Hello, not with ${message.type}`)
+  if (message === null) return null
+  if (message.type !== 'Hello')
+    throw new SyncError('MESSAGE_UNEXPECTED', `a channel starts with Hello, not with ${message.type}`)
+  return (await mayBeAnswered(channel, clock)) ? message : null
+}
+
+/** A channel drains when its turn has come. @returns false where it has closed. @throws SyncError RATE_LIMITED */
+async function mayBeAnswered(channel: HubChannel, clock: Clock): Promise<boolean> {
+  const gone = channel.closed.then(() => 'gone' as const)
+  const turn = await within(clock, limits.greetingMsMax, Promise.race([gone, channel.drained()]))
+  if (turn !== 'late') return turn !== 'gone'
+  const why = 'too much waits to be read by others of this sign-in'
+  throw new SyncError('RATE_LIMITED', `${why}: no turn came within ${limits.greetingMsMax} ms; come again`)
 }
 
 /**

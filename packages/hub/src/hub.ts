@@ -30,7 +30,7 @@ import { type Principal } from './principal.ts'
 import { type Rebuilt } from './rebuild.ts'
 import { defaultRebuildPolicy, type RebuildPolicy } from './rebuild-policy.ts'
 import { Rebuilder } from './rebuilder.ts'
-import { replicaLimitsOf, type ReplicaLimits } from './replica-bound.ts'
+import { replicaLimitsOf, ReplicaRefusals, type ReplicaLimits } from './replica-bound.ts'
 import { retentionOf, type Retention } from './retention.ts'
 import { Room, type RoomParts } from './room.ts'
 import { type RoomStatus } from './room-status.ts'
@@ -145,6 +145,7 @@ class RunningHub implements Hub {
       },
       documentBytesMax: documentBytesMaxOf(options.documentBytesMax),
       replicaLimits,
+      replicaRefusals: new ReplicaRefusals(clock, log),
       full: (room) => this.#checkpointer.shrink(room),
       released: (room) => this.#checkpointer.released(room),
       idle: (room) => {

@@ -11,6 +11,7 @@ import {
   type Clock,
   type CrdtUpdates,
   type Epoch,
+  type ErrorCode,
   type HubStore,
   type Seq,
   type SyncError,
@@ -27,7 +28,8 @@ import { type Member } from './member.ts'
 import { type HubCounts } from './metrics.ts'
 import { addOwn, LandedCommits, type OwnCommits } from './own-commits.ts'
 import { type CommitsRecord, type LoggedCommit } from './record.ts'
-import { newReplicaRefusal, type ReplicaLimits } from './replica-bound.ts'
+import { PushGap } from './push-gap.ts'
+import { newReplicaRefusal, type ReplicaLimits, type ReplicaRefusals } from './replica-bound.ts'
 
 export interface IntakeParts {
   /** What an acknowledgement stands for is what it stands for there, for what was there before too. */
@@ -36,6 +38,7 @@ export interface IntakeParts {
   readonly clock: Clock
   readonly counts: HubCounts
   readonly replicaLimits: ReplicaLimits
+  readonly replicaRefusals: ReplicaRefusals
 }
 
 interface Waiting {
@@ -76,12 +79,23 @@ export class Intake {
     return this.#waiting.length === 0
   }
 
-  /** Takes in one pushed commit. */
-  offer(member: Member, candidate: Candidate | PlainCandidate): void {
-    if (this.#dismissed.has(member)) return
+  /** Takes in one push. */
+  offerAll(member: Member, candidates: readonly (Candidate | PlainCandidate)[]): void {
+    const gap = new PushGap()
+    for (const candidate of candidates) {
+      if (this.#dismissed.has(member)) return
+      const error = gap.refusalOf(candidate)
+      if (error !== null) this.#refuse(member, candidate, error)
+      else gap.saw(candidate, this.#offer(member, candidate))
+    }
+  }
+
+  /** Takes in one commit. Returns why it was refused at once; null: it was not. */
+  #offer(member: Member, candidate: Candidate | PlainCandidate): ErrorCode | null {
+    if (this.#dismissed.has(member)) return null
     if (!this.#read) {
       this.#waiting.push({ member, candidate, admission: { kind: 'unread' } })
-      return
+      return null
     }
     const { updates, clock } = this.#parts
     if (isPlain(candidate)) return this.#offerPlain(member, candidate)
@@ -96,11 +110,13 @@ export class Intake {
       case 'refused':
         return this.#refuse(member, candidate, admission.error)
       case 'taken':
-        return this.#dismiss(member, admission.error)
+        this.#dismiss(member, admission.error)
+        return null
       case 'duplicate':
         // What it repeats may itself still wait for its append, and is not promised before (invariant 3).
-        if (this.#isLogged(candidate)) return this.#acknowledge(member, candidate, true)
-        break
+        if (!this.#isLogged(candidate)) break
+        this.#acknowledge(member, candidate, true)
+        return null
       case 'admitted': {
         const full = this.#fullFor(candidate, admission)
         if (full !== null) return this.#refuse(member, candidate, full)
@@ -111,10 +127,11 @@ export class Intake {
       }
     }
     this.#waiting.push({ member, candidate, admission })
+    return null
   }
 
   /** Its counter is drawn here, so it has one only once it is admitted, and another one whenever that is done anew. */
-  #offerPlain(member: Member, candidate: PlainCandidate): void {
+  #offerPlain(member: Member, candidate: PlainCandidate): ErrorCode | null {
     const { updates, clock, counts } = this.#parts
     const admission = admitPlain(
       candidate,
@@ -126,7 +143,8 @@ export class Intake {
     if (admission.kind === 'refused') return this.#refuse(member, candidate, admission.error)
     if (admission.kind === 'duplicate') {
       counts.duplicates++
-      return member.answer({ ...this.#ackAt(candidate), duplicate: true })
+      member.answer({ ...this.#ackAt(candidate), duplicate: true })
+      return null
     }
     const full = this.#fullFor(candidate, admission)
     if (full !== null) return this.#refuse(member, candidate, full)
@@ -134,6 +152,7 @@ export class Intake {
     this.#staged.fold(admission.commit, admission.inserted)
     this.#waitingBytes += admission.commit.update.length
     this.#waiting.push({ member, candidate, admission })
+    return null
   }
 
   /** Why there is no room for what passed every other check, or null. */
@@ -141,10 +160,11 @@ export class Intake {
     candidate: Candidate | PlainCandidate,
     admission: Extract<Admission, { kind: 'admitted' }>,
   ): SyncError | null {
-    return (
-      newReplicaRefusal(candidate, this.#staged, this.#parts.replicaLimits) ??
-      this.#bound.refusalOf(admission, this.#waitingBytes)
-    )
+    const { replicaLimits, replicaRefusals } = this.#parts
+    const full = newReplicaRefusal(candidate, this.#staged, replicaLimits)
+    if (full === null) return this.#bound.refusalOf(admission, this.#waitingBytes)
+    replicaRefusals.tell(candidate.namespace, full)
+    return full
   }
 
   /** The next record: what waits, as far as it fits one tail message, but at least one commit. Not called while empty. */
@@ -283,7 +303,7 @@ export class Intake {
     this.#staged = this.#logged?.clone() ?? null
     const waiting = this.#waiting
     this.drop()
-    for (const { member, candidate } of waiting) this.offer(member, candidate)
+    for (const { member, candidate } of waiting) this.#offer(member, candidate)
   }
 
   #isLogged({ replica, commit }: Candidate): boolean {
@@ -304,9 +324,10 @@ export class Intake {
     member.dismiss(error)
   }
 
-  #refuse(member: Member, candidate: Candidate | PlainCandidate, error: SyncError): void {
+  #refuse(member: Member, candidate: Candidate | PlainCandidate, error: SyncError): ErrorCode {
     this.#parts.counts.refused(error.code)
     member.answer(refusalOf(error, isPlain(candidate) ? null : candidate.commit.counter))
+    return error.code
   }
 }
 

@@ -14,11 +14,14 @@ export async function createNamespace(
   room: Room,
   domain: string,
 ): Promise<void> {
+  let isOthers = false
   await room.between(async () => {
     if (room.marks !== null) return
     const record = { kind: 'commits', epoch: newEpoch(clock), domain, commits: [] } as const
     const { bytes } = encodeRecord(ZERO_TAG, record, clock.now())
-    await retrying(clock, () => store.append(room.namespace, 0, bytes))
+    const result = await retrying(clock, () => store.append(room.namespace, 0, bytes))
+    isOthers = result.kind === 'moved'
   })
-  await room.look()
+  // Somebody else began it, or it was removed, which opening tells.
+  await (isOthers ? room.reopen() : room.look())
 }

@@ -60,9 +60,13 @@ export class PlainOutlet {
     return true
   }
 
-  /** The first thing that a slow client goes without. */
+  /** Presence is the first thing that a slow client goes without. */
+  get takesPresence(): boolean {
+    return this.#parts.channel.backlogBytes <= limits.frameBytesMax
+  }
+
   sendPresence(update: Uint8Array): void {
-    if (this.#parts.channel.backlogBytes <= limits.frameBytesMax) this.send({ type: 'Awareness', update })
+    if (this.takesPresence) this.send({ type: 'Awareness', update })
   }
 
   deny({ code, message }: Pick<SyncError, 'code' | 'message'>): void {

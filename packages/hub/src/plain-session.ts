@@ -21,6 +21,7 @@ import {
 } from '@rejoin/core'
 import { internal } from './answers.ts'
 import { type HubLog } from './log-event.ts'
+import { LoopShare } from './loop-share.ts'
 import { type Landing, type Member } from './member.ts'
 import { admitPlain, type PlainCandidate } from './plain-admission.ts'
 import { plainDomainOf } from './plain-domain.ts'
@@ -67,6 +68,7 @@ export class PlainSession implements Member {
   /** Why the hub takes nothing more. */
   #warning: SyncError | null = null
   #hasEnded = false
+  readonly #share: LoopShare
   /** Woken when an update is answered or the session ends. */
   readonly #turns = new Turns()
 
@@ -80,6 +82,7 @@ export class PlainSession implements Member {
     this.#request = request
     this.#principal = principal
     this.#parts = parts
+    this.#share = new LoopShare(parts.clock)
   }
 
   /** Runs until the channel is closed; never throws. */
@@ -171,11 +174,13 @@ export class PlainSession implements Member {
   async #serve(entered: Entered): Promise<void> {
     const { outlet } = entered
     for (let isFirst = true; ; isFirst = false) {
+      if (this.#share.isSpent) await this.#share.renewed()
       await this.#turns.until(() => this.#hasEnded || this.#unansweredBytes <= limits.pushUnansweredBytesMax)
       if (outlet.isBehind) await outlet.ready(limits.backlogBytesMax)
       const message = await this.#next(isFirst)
       if (message === null || this.#warning !== null || this.#hasEnded) return
       outlet.checkReadable()
+      this.#share.did(1, 'update' in message ? message.update.length : 0)
       await this.#hear(entered, message)
     }
   }
@@ -190,13 +195,13 @@ export class PlainSession implements Member {
   }
 
   async #hear(entered: Entered, message: PlainUp): Promise<void> {
-    const { room, feed } = entered
+    const { room, feed, outlet } = entered
     switch (message.type) {
       case 'SyncStep1': {
         const isFirst = !this.#hasAsked
         this.#hasAsked = true
         await feed.answer(message.stateVector)
-        if (isFirst) this.#showOthers(room)
+        if (isFirst) for (const update of room.presence.othersThan(this)) this.deliverAwareness(update)
         break
       }
       case 'SyncStep2':
@@ -210,15 +215,11 @@ export class PlainSession implements Member {
           room.presence.show(this, this.#principal.id, message.update)
         break
       case 'QueryAwareness':
-        this.#showOthers(room)
+        if (outlet.takesPresence) room.presence.ask(this)
         break
       default:
         unreachable(message)
     }
-  }
-
-  #showOthers(room: Room): void {
-    for (const update of room.presence.othersThan(this)) this.deliverAwareness(update)
   }
 
   /** @param isReply whether it answers our `SyncStep1`. */

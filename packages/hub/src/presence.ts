@@ -44,6 +44,10 @@ export class Presence {
   /** Clocks of those who have left: what somebody still says of them is older. */
   readonly #gone = new Map<ClientId, { readonly clock: number; readonly at: number }>()
   readonly #news = new Map<ClientId, News>()
+  /** Who wants to hear everything: with the next news, and once, however often they ask. */
+  readonly #asking = new Set<Member>()
+  /** All that is shown, encoded; null: changed since. */
+  #encoded: readonly Uint8Array[] | null = null
   #telling = false
   /** Aborted when nobody is left to tell. */
   #watching: AbortController | null = null
@@ -78,12 +82,20 @@ export class Presence {
 
   /** What the others present, for a session that just arrived. */
   othersThan(member: Member): readonly Uint8Array[] {
+    if (!this.#owners.has(member)) return this.#everything()
     return this.#encode([...this.#shown.values()].filter((shown) => shown.member !== member))
+  }
+
+  /** Tells a member everything that is shown, also what it said itself: at most once a tick, and encoded once for all who ask. */
+  ask(member: Member): void {
+    this.#asking.add(member)
+    this.#tell()
   }
 
   forget(member: Member): void {
     for (const shown of this.#shown.values()) if (shown.member === member) this.#leave(shown)
     this.#owners.delete(member)
+    this.#asking.delete(member)
     if (this.#members.size === 0) this.#watching?.abort()
     this.#tell()
   }
@@ -97,7 +109,7 @@ export class Presence {
     } else if (shown !== undefined && clock <= shown.clock && json !== 'null') return
     if (json === 'null') {
       if (shown === undefined) return
-      this.#shown.delete(client)
+      this.#change().delete(client)
       this.#gone.set(client, { clock: Math.max(clock, shown.clock), at: this.#parts.clock.now() })
       this.#news.set(client, { ...state, clock: Math.max(clock, shown.clock), from: member })
       return
@@ -107,7 +119,7 @@ export class Presence {
     if (shown === undefined && !this.#hasRoom(member)) return
     this.#owners.set(member, owner)
     this.#gone.delete(client)
-    this.#shown.set(client, { ...state, member, at: this.#parts.clock.now() })
+    this.#change().set(client, { ...state, member, at: this.#parts.clock.now() })
     this.#news.set(client, { ...state, from: member })
   }
 
@@ -120,14 +132,23 @@ export class Presence {
 
   /** In its name: a clock further on, as it would have said itself. */
   #leave({ client, clock }: Shown): void {
-    this.#shown.delete(client)
+    this.#change().delete(client)
     this.#gone.set(client, { clock: clock + 1, at: this.#parts.clock.now() })
     this.#news.set(client, { client, clock: clock + 1, json: 'null', from: null })
   }
 
+  #change(): Map<ClientId, Shown> {
+    this.#encoded = null
+    return this.#shown
+  }
+
+  #everything(): readonly Uint8Array[] {
+    return (this.#encoded ??= this.#encode([...this.#shown.values()]))
+  }
+
   /** The first is told at once; what comes within a tick after it, together. */
   #tell(): void {
-    if (this.#telling || this.#news.size === 0) return
+    if (this.#telling || this.#news.size + this.#asking.size === 0) return
     this.#telling = true
     void this.#tellOn()
   }
@@ -135,14 +156,16 @@ export class Presence {
   async #tellOn(): Promise<void> {
     // What is said in the same turn goes together.
     await Promise.resolve()
-    while (this.#news.size > 0) {
+    while (this.#news.size + this.#asking.size > 0) {
       this.#flush()
+      this.#answer()
       await this.#parts.clock.sleep(limits.presenceTickMs)
     }
     this.#telling = false
   }
 
   #flush(): void {
+    if (this.#news.size === 0) return
     const news = [...this.#news.values()]
     this.#news.clear()
     const speakers = new Set(news.map(({ from }) => from))
@@ -151,6 +174,13 @@ export class Presence {
       const heard = speakers.has(member) ? this.#encode(news.filter(({ from }) => from !== member)) : forAll
       for (const update of heard) member.deliverAwareness(update)
     }
+  }
+
+  #answer(): void {
+    if (this.#asking.size === 0) return
+    const everything = this.#everything()
+    for (const member of this.#asking) for (const update of everything) member.deliverAwareness(update)
+    this.#asking.clear()
   }
 
   #send(member: Member, states: readonly PresenceState[]): void {

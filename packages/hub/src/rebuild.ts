@@ -16,12 +16,12 @@ import {
 } from '@rejoin/core'
 import { installRebuild } from './complete-rebuild.ts'
 import { documentBefore, readCheckpoint } from './document.ts'
-import { forgetReplicas } from './forgetting.ts'
+import { replicasToForget } from './forgetting.ts'
 import { inlineWork, verifiedRebuild, type HeavyWork, type VerifiedSnapshot } from './heavy-work.ts'
 import { LogGap, type LogEntry } from './log.ts'
 import { type Marks } from './marks.ts'
 import { openLog } from './opening.ts'
-import { encodeRecord } from './record.ts'
+import { encodeRecord, type ForgottenReplicas } from './record.ts'
 import { retrying } from './waiting.ts'
 
 export interface Rebuilt {
@@ -54,8 +54,8 @@ export interface RebuiltNamespace extends Rebuilt {
 /**
  * Starts a new epoch, where nobody else may be writing. Replicas that stand at its beginning make the same document of what
  * they have, the others are reset when they come back; all recommit their outboxes.
- * @param forgetBefore milliseconds since 1970: replicas that have not written since are forgotten, as `forgetReplicas` says;
- * 0: none. A crash before the checkpoint is installed leaves them known.
+ * @param forgetBefore milliseconds since 1970: replicas that have not written since are forgotten, as `replicasToForget`
+ * says; 0: none. The record names them, so whoever completes the rebuild after a crash forgets the same.
  * @throws SyncError NAMESPACE_UNKNOWN, NAMESPACE_DELETED, STORE_CORRUPT, STORE_UNAVAILABLE where others write without a
  * pause, or what the store throws.
  */
@@ -71,28 +71,28 @@ export async function rebuildNamespace(
   for (let tries = 1; tries <= limits.rebuildTriesMax; tries++) {
     const prepared = await prepareRebuild(parts, namespace)
     if (typeof prepared === 'string') continue
-    const { marks, made } = prepared
-    const kept = await forgettingSome(parts, namespace, marks, forgetBefore)
-    if (kept === 'moved') continue
-    const rebuilt = await recordRebuild(parts, namespace, { marks: kept, made })
+    const forgot = await someToForget(parts, namespace, prepared.marks, forgetBefore)
+    if (forgot === 'moved') continue
+    const rebuilt = await recordRebuild(parts, namespace, prepared, forgot)
     if (rebuilt === 'moved') continue
-    // What is stored says: whoever completed it after a crash has forgotten nobody.
+    // What is stored says: somebody else may have recorded it first, who forgot others or nobody.
     const now = await retrying(clock, () => readCheckpoint(store, namespace))
-    const known = now?.stored.marks.replicaCount ?? kept.replicaCount
-    return { ...rebuilt, forgotten: marks.replicaCount - known }
+    const before = [...prepared.marks.parts().replicas.keys()]
+    const forgotten = before.filter((replica) => now?.stored.marks.markOf(replica) === null).length
+    return { ...rebuilt, forgotten }
   }
   throw outrun(namespace)
 }
 
-async function forgettingSome(
+async function someToForget(
   { store, clock }: RebuildParts,
   namespace: Namespace,
   marks: Marks,
   beforeMs: number,
-): Promise<Marks | 'moved'> {
-  if (beforeMs === 0) return marks
+): Promise<ForgottenReplicas | 'moved' | null> {
+  if (beforeMs === 0) return null
   try {
-    return await retrying(clock, () => forgetReplicas(store, namespace, marks, beforeMs))
+    return await retrying(clock, () => replicasToForget(store, namespace, marks, beforeMs))
   } catch (error) {
     if (error instanceof LogGap) return 'moved'
     throw error
@@ -130,10 +130,11 @@ export async function recordRebuild(
   { store, updates, heavy, clock }: RebuildParts,
   namespace: Namespace,
   { marks, made }: PreparedRebuild,
+  forgot: ForgottenReplicas | null = null,
 ): Promise<Rebuilt | 'moved'> {
   const { domain, head } = marks
   const epoch = epochAfter(head)
-  const record = { kind: 'rebuild', from: head.epoch, epoch, domain, digest: made.digest } as const
+  const record = { kind: 'rebuild', from: head.epoch, epoch, domain, digest: made.digest, forgot } as const
   const at = clock.now()
   const { bytes, tag } = encodeRecord(head.tag, record, at)
   const result = await retrying(clock, () => store.append(namespace, head.seq, bytes))

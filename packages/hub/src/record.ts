@@ -5,15 +5,12 @@
  */
 import { bytesToHex } from '@noble/hashes/utils.js'
 import {
+  damaged,
   isHlc,
   replicaIdSchema,
   SyncError,
   unreachable,
-  type CommitId,
-  type Counter,
-  type Epoch,
-  type Hlc,
-  type LostRange,
+  type ReplicaId,
   type Tag,
 } from '@rejoin/core'
 import {
@@ -27,61 +24,25 @@ import {
 } from 'lib0/decoding'
 import { sha256, sha256Hex } from '#sha256'
 import { ByteWriter } from './byte-writer.ts'
+import {
+  type ForgottenReplicas,
+  type HealedHistory,
+  type HealRecord,
+  type LoggedCommit,
+  type LogRecord,
+  type Placed,
+} from './log-record.ts'
 
-/** A commit as it is logged. */
-export interface LoggedCommit {
-  readonly id: CommitId
-  readonly prev: Counter
-  readonly hlc: Hlc
-  readonly domainVersion: number
-  /** Id of whoever was signed in when it was pushed. */
-  readonly principal: string
-  /** The ops in canonical form, as a JSON array; `NO_OPS` of a plain Yjs client, whose update may be a state update. */
-  readonly opsJson: string
-  readonly update: Uint8Array
-}
-
-/** What a commit has in place of ops that was made of a plain Yjs client's update. A replica's has at least one. */
-export const NO_OPS = '[]'
-
-interface Placed {
-  /** Of a rebuild: the epoch that it begins. */
-  readonly epoch: Epoch
-  readonly domain: string
-}
-export interface CommitsRecord extends Placed {
-  readonly kind: 'commits'
-  readonly commits: readonly LoggedCommit[]
-}
-/** From here on the document is its live entries alone, in canonical form; `digest` is their hash. */
-export interface RebuildRecord extends Placed {
-  readonly kind: 'rebuild'
-  /** The epoch that it ends. */
-  readonly from: Epoch
-  readonly digest: string
-}
-/**
- * The log lost what once followed here, since the hub was restored from an older backup: told by whoever restored it, or
- * brought back by a replica that still had it.
- */
-export interface HealRecord extends Placed {
-  readonly kind: 'heal'
-  /** The seqs that may name lost records, so that no cursor of theirs is ever taken for one of this log; null where told before. */
-  readonly lost: LostRange | null
-  /**
-   * Whose history it brings back, and up to which of its own commits. Null where an operator says that what follows `after`
-   * is lost; where a replica showed it, something may have been logged between the loss and this record.
-   */
-  readonly healed: HealedHistory | null
-}
-export interface HealedHistory {
-  readonly id: CommitId
-  readonly domainVersion: number
-  readonly principal: string
-  /** A state update: what the document lacks of the replica's acknowledged one. */
-  readonly update: Uint8Array
-}
-export type LogRecord = CommitsRecord | RebuildRecord | HealRecord
+export {
+  NO_OPS,
+  type CommitsRecord,
+  type ForgottenReplicas,
+  type HealedHistory,
+  type HealRecord,
+  type LoggedCommit,
+  type LogRecord,
+  type RebuildRecord,
+} from './log-record.ts'
 
 export interface EncodedRecord {
   readonly bytes: Uint8Array
@@ -96,8 +57,12 @@ export interface DecodedRecord {
   readonly at: number | null
 }
 
-/** Format 1, of release 0.1, kept neither the time nor which epoch a rebuild ended: always the one before. */
-const FORMAT = 2
+/**
+ * Format 1, of release 0.1, kept neither the time nor which epoch a rebuild ended: always the one before; format 2 not whom a
+ * rebuild forgets. Where that is nobody, it is still what is written: a hub from before can be put back.
+ */
+const FORMAT = 3
+const FORMAT_FORGETTING_NONE = 2
 const LENGTH_AT = 1
 const CHECKSUM_AT = 5
 const PREV_TAG_AT = 9
@@ -113,17 +78,18 @@ const HAS_HEALED = 2
 
 /** @param at when it is logged, milliseconds since 1970. */
 export function encodeRecord(prevTag: Tag, record: LogRecord, at: number): EncodedRecord {
+  const format = record.kind === 'rebuild' && record.forgot !== null ? FORMAT : FORMAT_FORGETTING_NONE
   writer.reset()
   // The header is filled in when the hash is known. What is hashed stands in the order of `hashOf` right before the body.
   writer.skip(HASHED_AT)
   writer.hex(prevTag)
-  writer.byte(FORMAT)
+  writer.byte(format)
   writeBody(writer, record, at)
   const hash = sha256Hex(writer.view(HASHED_AT))
   const { length } = writer
   const tag = hash.slice(0, TAG_BYTES * 2)
   writer.rewind()
-  writer.byte(FORMAT)
+  writer.byte(format)
   writer.uint32(length - HEADER_BYTES)
   writer.hex(hash.slice(TAG_BYTES * 2, (TAG_BYTES + CHECKSUM_BYTES) * 2))
   writer.hex(prevTag)
@@ -159,11 +125,7 @@ export function decodeRecord(bytes: Uint8Array, where: string): DecodedRecord {
 }
 
 export function corrupt(where: string, why: string, cause?: unknown): SyncError {
-  return new SyncError(
-    'STORE_CORRUPT',
-    `${where} ${why}; \`rejoin verify\` says what else is damaged, \`rejoin repair\` restores what can be restored`,
-    { cause },
-  )
+  return damaged(`${where} ${why}`, { cause })
 }
 
 function writeBody(out: ByteWriter, record: LogRecord, at: number): void {
@@ -189,6 +151,7 @@ function writeBody(out: ByteWriter, record: LogRecord, at: number): void {
       out.byte(KIND_REBUILD)
       out.uint(record.from)
       out.text(record.digest)
+      if (record.forgot !== null) writeForgotten(out, record.forgot)
       break
     case 'heal':
       out.byte(KIND_HEAL)
@@ -197,6 +160,12 @@ function writeBody(out: ByteWriter, record: LogRecord, at: number): void {
     default:
       unreachable(record)
   }
+}
+
+function writeForgotten(out: ByteWriter, { before, replicas }: ForgottenReplicas): void {
+  out.uint(before)
+  out.uint(replicas.length)
+  for (const replica of replicas) out.text(replica)
 }
 
 function writeHeal(out: ByteWriter, { lost, healed }: HealRecord): void {
@@ -233,11 +202,14 @@ function decodeBody(
 
 function decodeKind(from: Decoder, placed: Placed, format: number, where: string): LogRecord {
   const kind = readUint8(from)
-  if (kind === KIND_COMMITS) return { kind: 'commits', ...placed, commits: decodeCommits(from, where) }
   if (kind === KIND_REBUILD) {
     const ended = format === 1 ? placed.epoch - 1 : readVarUint(from)
-    return { kind: 'rebuild', ...placed, from: ended, digest: readVarString(from) }
+    const digest = readVarString(from)
+    const forgot = format < 3 ? null : decodeForgotten(from)
+    return { kind: 'rebuild', ...placed, from: ended, digest, forgot }
   }
+  if (format > FORMAT_FORGETTING_NONE) throw corrupt(where, 'holds something unknown')
+  if (kind === KIND_COMMITS) return { kind: 'commits', ...placed, commits: decodeCommits(from, where) }
   if (kind !== KIND_HEAL || format === 1) throw corrupt(where, 'holds something unknown')
   const has = readUint8(from)
   if (has > (HAS_LOST | HAS_HEALED)) throw corrupt(where, 'holds something unknown')
@@ -248,6 +220,16 @@ function decodeKind(from: Decoder, placed: Placed, format: number, where: string
     lost,
     healed: (has & HAS_HEALED) === 0 ? null : decodeHealed(from),
   }
+}
+
+function decodeForgotten(from: Decoder): ForgottenReplicas {
+  const before = readVarUint(from)
+  const replicas: ReplicaId[] = []
+  // Each turn reads at least one byte or throws, so a damaged count cannot run away.
+  for (let left = readVarUint(from); left > 0; left--) {
+    replicas.push(replicaIdSchema.parse(readVarString(from)))
+  }
+  return { before, replicas }
 }
 
 function decodeHealed(from: Decoder): HealedHistory {

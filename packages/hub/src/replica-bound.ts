@@ -3,7 +3,8 @@
  * recognised, and also one whose commits bring no bytes: so no other bound stops whoever draws id after id. At the bound the
  * commit of a new one is refused, to be sent again later; known ones go on, and nobody is kept from reading (decision 0012).
  */
-import { limits, SyncError, type Namespace, type ReplicaId } from '@rejoin/core'
+import { limits, SyncError, type Clock, type Namespace, type ReplicaId } from '@rejoin/core'
+import { type HubLog } from './log-event.ts'
 import { type Marks } from './marks.ts'
 import { type Principal } from './principal.ts'
 
@@ -48,6 +49,31 @@ export function newReplicaRefusal(
   if (own < replicasPerPrincipalMax) return null
   const whose = `${own} replica ids of ${namespace} are ${principal.name}'s, and of one principal it keeps at most ${replicasPerPrincipalMax}`
   return full(whose, 'the limit (replicasPerPrincipal)', 'go on in a folder that has synced before')
+}
+
+/** Of one namespace its operator is told this seldom: whoever is refused comes again. */
+const TOLD_EVERY_MS = 60 * 60 * 1000
+
+/** Tells the operator that new replicas are refused: of each namespace once in a while, however many they are. */
+export class ReplicaRefusals {
+  readonly #clock: Clock
+  readonly #log: HubLog
+  readonly #toldAt = new Map<Namespace, number>()
+
+  constructor(clock: Clock, log: HubLog) {
+    this.#clock = clock
+    this.#log = log
+  }
+
+  tell(namespace: Namespace, { code, message }: SyncError): void {
+    const now = this.#clock.now()
+    // Clocks go back.
+    for (const [told, at] of this.#toldAt) if (Math.abs(now - at) >= TOLD_EVERY_MS) this.#toldAt.delete(told)
+    if (this.#toldAt.has(namespace)) return
+    this.#toldAt.set(namespace, now)
+    const what = `commits of new replicas are refused (${code}; told once an hour)`
+    this.#log({ level: 'warn', namespace, message: `${what}: ${message}` })
+  }
 }
 
 function full(what: string, limit: string, otherwise: string): SyncError {

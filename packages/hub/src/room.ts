@@ -34,7 +34,7 @@ import { type OwnCommits } from './own-commits.ts'
 import { type PlainCandidate } from './plain-admission.ts'
 import { Presence } from './presence.ts'
 import { encodeRecord, type CommitsRecord } from './record.ts'
-import { type ReplicaLimits } from './replica-bound.ts'
+import { type ReplicaLimits, type ReplicaRefusals } from './replica-bound.ts'
 import { RoomDeletions } from './room-deletions.ts'
 import { RoomJobs } from './room-jobs.ts'
 import { type RoomStatus } from './room-status.ts'
@@ -56,6 +56,7 @@ export interface RoomParts {
   readonly documentBytesMax: number
   /** How many replica ids it may know. */
   readonly replicaLimits: ReplicaLimits
+  readonly replicaRefusals: ReplicaRefusals
   /** Something was refused since the document is that large: folding its log may make room. */
   full(room: Room): void
   /** A catch-up has read what it needed: what it kept may be trimmed. */
@@ -139,7 +140,7 @@ export class Room {
 
   /** Takes in commits of one session, in order. Each is answered once, through the session. */
   push(member: Member, candidates: readonly (Candidate | PlainCandidate)[]): void {
-    for (const candidate of candidates) this.#intake.offer(member, candidate)
+    this.#intake.offerAll(member, candidates)
     if (!this.#intake.isEmpty) void this.#run()
   }
 

@@ -25,6 +25,7 @@ import { checkDomain, checkHello, receiveHello, standingOf, warnOfNewer } from '
 import { catchUp, type CatchUpOutlet } from './catch-up.ts'
 import { healFrom } from './heal-talk.ts'
 import { type Healer } from './healer.ts'
+import { LoopShare } from './loop-share.ts'
 import { withoutUpdates, type Landing, type Member } from './member.ts'
 import { Outgoing } from './outgoing.ts'
 import { type PackedSnapshots } from './packed-snapshots.ts'
@@ -63,6 +64,7 @@ export class Session implements Member {
   #isLive = false
   readonly #unanswered: UnansweredCommits
   readonly #backlog: Backlog
+  readonly #share: LoopShare
   /** Woken when a commit is answered or the stage changes. */
   readonly #turns = new Turns()
 
@@ -74,6 +76,7 @@ export class Session implements Member {
     this.#ending = new SessionEnding(channel, parts, () => this.#turns.wake())
     this.#outgoing = new Outgoing(channel, principal, parts, this.#ending)
     this.#backlog = new Backlog(channel, parts.clock, () => this.#ending.isOver)
+    this.#share = new LoopShare(parts.clock)
   }
 
   /** Runs until the channel is closed; never throws. */
@@ -155,6 +158,7 @@ export class Session implements Member {
   /** Takes messages until the replica says nothing more. */
   async #serve({ room, hello, domain }: Joined): Promise<'ended' | 'left'> {
     for (;;) {
+      if (this.#share.isSpent) await this.#share.renewed()
       const isHeard = (): boolean =>
         this.#ending.isOver || this.#unanswered.bytes <= limits.pushUnansweredBytesMax
       if (!isHeard()) await this.#turns.until(isHeard)
@@ -178,6 +182,7 @@ export class Session implements Member {
           })
           break
         case 'Awareness':
+          this.#share.did(1, message.update.length)
           // Who only reads is shown to nobody.
           if (this.#principal.canWrite(room.namespace)) {
             room.presence.show(this, this.#principal.id, message.update)
@@ -199,6 +204,10 @@ export class Session implements Member {
 
   #push(room: Room, { epoch, commits }: Push, whose: Omit<Candidate, 'epoch' | 'commit'>): void {
     this.#unanswered.came(commits.length)
+    this.#share.did(
+      commits.length,
+      commits.reduce((sum, { update }) => sum + update.length, 0),
+    )
     room.push(
       this,
       // Field by field: a spread takes longer than the rest of this.

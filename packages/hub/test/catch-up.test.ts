@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { limits, type Cursor, type Namespace, type TailLimit } from '@rejoin/core'
-import { MapHubStore } from '@rejoin/testkit'
+import { MapHubStore, VirtualClock } from '@rejoin/testkit'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { Author, Line, NAMESPACE, openWorld, pass, settle, textsOf, type World } from './world.ts'
 
@@ -131,6 +131,25 @@ test('a removed namespace is noticed by those who only listen', async () => {
   await world.store.remove(NAMESPACE)
   await pass(world.clock, limits.followMs + 200)
   expect(reader.story).toMatch(/Refused:room:NAMESPACE_DELETED Closing:NAMESPACE_DELETED$/)
+})
+
+test('[13] a namespace that was deleted is not brought back by a hub that was greeted before it existed', async () => {
+  const store = new MapHubStore()
+  const clock = new VirtualClock(1)
+  const [here, there] = [openWorld({ store, clock }), openWorld({ store, clock })]
+  const late = new Author(clock)
+  const line = await join(there, null, { replica: late.replica })
+  const { ada } = await fill(here, 2)
+  await store.remove(NAMESPACE)
+  line.push(null, late.note('late'))
+  await pass(clock, 1_000)
+  expect(line.story).toBe(
+    'Welcome:unknown CaughtUp@none:0 Refused:room:NAMESPACE_DELETED Closing:NAMESPACE_DELETED',
+  )
+  expect(await store.state(NAMESPACE)).toBe('removed')
+  await pass(clock, limits.followMs + 200)
+  const back = await join(here, null, { replica: ada.replica, ackedCounter: 2 })
+  expect(back.story).toBe('Refused:room:NAMESPACE_DELETED Closing:NAMESPACE_DELETED')
 })
 
 /** A store that lets a test act between a page's reading and its arrival. */

@@ -7,7 +7,6 @@ import { expect, test } from 'vitest'
 import {
   limits,
   SyncError,
-  ZERO_TAG,
   type CrdtUpdates,
   type HubStore,
   type LogRange,
@@ -22,7 +21,6 @@ import { inlineWork, verifyNamespace, type HeavyWork, type HubLogEvent } from '.
 import { CheckpointTroubles } from '../src/checkpoint-troubles.ts'
 import { readCheckpoint } from '../src/document.ts'
 import { openLog } from '../src/opening.ts'
-import { encodeRecord } from '../src/record.ts'
 import { encodeMarks } from '../src/stored-marks.ts'
 import { Author, Line, NAMESPACE, openWorld, pass, settle, textsOf, type World } from './world.ts'
 
@@ -187,13 +185,11 @@ test('[13] a stored checkpoint that is whole and no document closes its namespac
   await settle()
   expect(other.of('Ack')).toHaveLength(1)
 
-  // Where the namespace was removed and made anew, that one is served.
+  // It stays with the namespace: where that was removed, it is told so.
   await store.remove(NAMESPACE)
-  const record = { kind: 'commits', epoch: 1, domain: 'notes', commits: [] } as const
-  await store.append(NAMESPACE, 0, encodeRecord(ZERO_TAG, record, 1).bytes)
-  const anew = new Line(world).hello(new Author(world.clock))
+  const gone = new Line(world).hello(new Author(world.clock))
   await settle()
-  expect(anew.of('CaughtUp')).toHaveLength(1)
+  expect(gone.story).toBe('Refused:room:NAMESPACE_DELETED Closing:NAMESPACE_DELETED')
 })
 
 test('a checkpoint keeps the digest of its content beside its marks', async () => {

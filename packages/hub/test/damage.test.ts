@@ -48,6 +48,7 @@ const logRecords: fc.Arbitrary<LogRecord> = fc.oneof(
     epoch: counters,
     domain: fc.string(),
     digest: fc.string(),
+    forgot: fc.option(fc.record({ before: fc.nat(), replicas: fc.array(replicas, { maxLength: 3 }) })),
   }),
   fc.record({
     kind: fc.constant('heal' as const),
@@ -203,6 +204,15 @@ const recordBytes = {
   rebuild: '0100000015da9808030123456789abcdef8a4030dc4c8f33f708056e6f746573010c6f6620746865206669727374',
 }
 
+/** Of formats 2 and 3, at the millisecond 1,000,000. */
+const rebuildBytes = {
+  nobody:
+    '0200000019e091e33d0123456789abcdef10b3fca692c7a7b3c0843d08056e6f74657301070c6f6620746865206669727374',
+  some:
+    '0300000037e00209780123456789abcdef4dc0fd2211338a39c0843d08056e6f74657301070c6f662074686520666972737480d095ff' +
+    'bc31011641514542415145424151454241514542415145424151',
+}
+
 test('[13] only marks that forgot somebody are of a format that hubs from before refuse', () => {
   const { marks } = decodeMarks(Buffer.from(markBytes[4], 'hex'), 'it')
   const forgetting = new Marks({ ...marks.parts(), forgotBefore: 1_700_000_000_000 })
@@ -256,7 +266,7 @@ test('[13] records of format 1 read: without a time, and a rebuild ends the epoc
     at: null,
   })
   expect(read('rebuild')).toEqual({
-    record: { kind: 'rebuild', from: 7, epoch: 8, domain: 'notes', digest: 'of the first' },
+    record: { kind: 'rebuild', from: 7, epoch: 8, domain: 'notes', digest: 'of the first', forgot: null },
     prevTag,
     tag: '8a4030dc4c8f33f7',
     at: null,
@@ -264,6 +274,19 @@ test('[13] records of format 1 read: without a time, and a rebuild ends the epoc
   const damaged = Buffer.from(recordBytes.rebuild, 'hex')
   damaged[30] = 9
   expect(() => decodeRecord(damaged, 'it')).toThrow(/it does not match its checksum/)
+})
+
+test('[13] a rebuild that forgets nobody is of the format that hubs from before read, and one that does names whom', () => {
+  const rebuild = { kind: 'rebuild', from: 7, epoch: 8, domain: 'notes', digest: 'of the first' } as const
+  const forgot = { before: 1_700_000_000_000, replicas: [replicaIdOf(new Uint8Array(16).fill(1))] }
+  for (const [kind, record] of [
+    ['nobody', { ...rebuild, forgot: null }],
+    ['some', { ...rebuild, forgot }],
+  ] as const) {
+    const { bytes } = encodeRecord('0123456789abcdef', record, 1_000_000)
+    expect(Buffer.from(bytes).toString('hex')).toBe(rebuildBytes[kind])
+    expect(decodeRecord(bytes, 'it').record).toEqual(record)
+  }
 })
 
 test('marks remember the newest version of the domain in any order of commits', () => {

@@ -119,14 +119,15 @@ test('[25] what is brought back honestly is taken, logged beyond all that was lo
     n3: 'text of n3',
     n4: 'text of n4',
   })
-  expect(hub.world.hub.metrics()).toMatchObject({ heals: 1, refusals: {} })
+  const paths = { heal: { times: 1 }, snapshot: { times: 1 } }
+  expect(hub.world.hub.metrics()).toMatchObject({ heals: 1, refusals: {}, paths })
   // The backup knew whose client id it is, so she goes on under it.
   line.push(hub.cursor.epoch, hub.ada.note('n5'))
   await settle()
   expect(line.story).toMatch(/ Ack:5@\d+ Tail@\d+\[own5\]$/)
 })
 
-test('[11][25] nobody goes on under a client id that came back with others', async () => {
+test('[11][25] under a client id that came back its author goes on, exactly where it ends, and nobody else from then on', async () => {
   const hub = await lost()
   const bob = new Author(hub.world.clock, hub.base)
   const { update } = bob.note('of bob')
@@ -134,14 +135,22 @@ test('[11][25] nobody goes on under a client id that came back with others', asy
   line.channel.send(healOf({ ...hub, base: [...hub.base, update] }, line))
   await pass(hub.world.clock, 1_000)
   const { cursor } = line
-  for (const author of [bob, hub.ada]) {
+  const more = { ...bob.note('more'), counter: 1, prev: 0 }
+  const push = async (author: Author, commit: typeof more, story: RegExp): Promise<void> => {
     const own = new Line(hub.world).hello(author, cursor, { capabilities, ackedCounter: 0 })
     await pass(hub.world.clock, 1_000)
-    if (author === hub.ada) own.push(hub.cursor.epoch, author.note('more'))
-    else own.push(hub.cursor.epoch, { ...author.note('more'), counter: 1, prev: 0 })
+    own.push(hub.cursor.epoch, commit)
     await settle()
-    expect(own.story).toMatch(author === bob ? /Refused:1:CLIENT_TAKEN$/ : /Ack:5@\d+/)
+    expect(own.story).toMatch(story)
   }
+  // The backup knew whose client id it is.
+  await push(hub.ada, hub.ada.note('more'), /Ack:5@\d+/)
+  // Of one that only the heal has brought whoever goes on exactly where it ends: nobody else has such bytes.
+  const skipping = { ...bob.note('later'), counter: 1, prev: 0 }
+  await push(bob, skipping, /Refused:1:UPDATE_CLOCK_GAP$/)
+  await push(bob, more, /Ack:1@\d+/)
+  const mallory = new Author(hub.world.clock, hub.base)
+  await push(mallory, { ...skipping, hlc: skipping.hlc }, /Refused:1:CLIENT_TAKEN$/)
 })
 
 test('[25][2] brought back twice, after an answer that was lost, it is logged once', async () => {

@@ -69,6 +69,23 @@ test('what a catch-up that breaks off has cost is counted, and it is not', async
   expect(world.hub.metrics().paths.heal).toEqual({ times: 0, ms: 0, bytesUp, bytesDown })
 })
 
+test('[21] behind a document nothing is left out, whatever the greeting names', async () => {
+  const world = openWorld({ retention: { commits: 1 } })
+  const { ada, cursors, line } = await fill(world, 3)
+  await world.hub.checkpoint(NAMESPACE)
+  line.push(line.cursor?.epoch ?? null, ada.note('n4'))
+  await settle()
+  const offer = { capabilities: ['delta', 'trim'], stateVector: ada.doc.stateVector() }
+  const brought = async (cursor: Cursor | null | undefined) => {
+    const again = new Line(world).hello(ada, cursor, offer)
+    await settle()
+    return again.of('Tail').map(({ commits }) => commits.map(({ update }) => update !== null))
+  }
+  expect(await brought(cursors[2])).toEqual([[false]])
+  expect(await brought(cursors[0])).toEqual([[true]])
+  expect(await brought(null)).toEqual([[true]])
+})
+
 test('a replica that does not offer `delta` always gets the document whole, wherever it stands', async () => {
   const world = openWorld()
   const { cursors } = await fill(world, 3)

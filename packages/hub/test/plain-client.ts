@@ -77,7 +77,7 @@ export class PlainClient implements PlainHubChannel {
     return this.say({ type: 'SyncStep2', update: Y.encodeStateAsUpdate(this.doc, stateVector) })
   }
 
-  readonly backlogBytes = 0
+  readonly backlogBytes: number = 0
   readonly bill = { bytesUp: 0, bytesDown: 0 }
 
   drained(): Promise<void> {

@@ -135,6 +135,20 @@ test('[5] two hubs over one store take what clients of one principal write at on
   expect(counters).toEqual(counters.map((_, i) => i + 1))
 })
 
+test('[13] a namespace that was deleted is not begun anew by a plain client that was there before it existed', async () => {
+  const [store, clock] = [new MapHubStore(), new VirtualClock(1)]
+  const [here, there] = [openWorld({ store, clock }), openWorld({ store, clock })]
+  const late = new PlainClient(clock, 9_001).connect(there.hub)
+  await settle()
+  new PlainClient(clock, 9_002).connect(here.hub).note('a')
+  await settle()
+  await store.remove(NAMESPACE)
+  late.note('late')
+  await pass(clock, 1_000)
+  expect(late.closedWith?.code).toBe('NAMESPACE_DELETED')
+  expect(await store.state(NAMESPACE)).toBe('removed')
+})
+
 test('[11] a replica cannot greet as a plain client', async () => {
   const world = openWorld()
   const line = new Line(world).hello({ replica: plainReplicaOf(anyone) })

@@ -19,7 +19,7 @@ import { Healer } from '../src/healer.ts'
 import { readPage, type LogPage } from '../src/log.ts'
 import { HubCounts } from '../src/metrics.ts'
 import { decodeRecord, encodeRecord } from '../src/record.ts'
-import { replicaLimitsOf } from '../src/replica-bound.ts'
+import { replicaLimitsOf, ReplicaRefusals } from '../src/replica-bound.ts'
 import { Room } from '../src/room.ts'
 import { RoomReader } from '../src/room-reader.ts'
 import { PackedSnapshots } from '../src/packed-snapshots.ts'
@@ -49,7 +49,8 @@ function openRoom(store: HubStore, clock: VirtualClock) {
   const { updates } = yjsCrdt
   const parts = { store, clock, counts, log, updates, heavy: inlineWork(updates), signals: noSignals }
   const told = { checkReadable: nothing, grown: nothing, full: nothing, released: nothing, idle: nothing }
-  const bounds = { documentBytesMax: Infinity, replicaLimits: replicaLimitsOf() }
+  const replicaRefusals = new ReplicaRefusals(clock, log)
+  const bounds = { documentBytesMax: Infinity, replicaLimits: replicaLimitsOf(), replicaRefusals }
   const room = new Room(NAMESPACE, { ...parts, ...told, ...bounds })
   const sessions: Session[] = []
   const healer = new Healer(parts)
@@ -137,6 +138,7 @@ test('[7] a tail stops before a rebuild: bytes of two epochs never travel togeth
     epoch,
     domain: 'notes',
     digest: 'of the first',
+    forgot: null,
   } as const
   const rebuild = encodeRecord(one.tag, began, 1)
   const after = encodeRecord(rebuild.tag, { ...two.record, epoch }, 1)
@@ -276,7 +278,7 @@ test('[13] a rebuild of other content than the log holds is reported, and not co
   const last = (await recordsOf(store)).map(({ body }) => decodeRecord(body, 'it')).at(-1)
   if (last === undefined) throw new Error('the log is empty')
   const epoch = last.record.epoch + 1
-  const began = { kind: 'rebuild', from: last.record.epoch, epoch, domain: 'notes' } as const
+  const began = { kind: 'rebuild', from: last.record.epoch, epoch, domain: 'notes', forgot: null } as const
   const { bytes } = encodeRecord(last.tag, { ...began, digest: 'of something else' }, 1)
   await store.append(NAMESPACE, 2, bytes)
   const line = new Line(openWorld({ store, clock })).hello(new Author(clock))

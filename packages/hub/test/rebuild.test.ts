@@ -484,7 +484,7 @@ test('[13] a record that tells of other content than was logged is reported, who
   const { line } = await fill(world, 2)
   const { epoch, seq, tag } = cursorOf(line)
   await world.hub.close()
-  const began = { kind: 'rebuild', from: epoch, epoch: epoch + 1, domain: 'notes' } as const
+  const began = { kind: 'rebuild', from: epoch, epoch: epoch + 1, domain: 'notes', forgot: null } as const
   const record = encodeRecord(tag, { ...began, digest: 'b'.repeat(64) }, 1)
   await world.store.append(NAMESPACE, seq, record.bytes)
   await expect(rebuildNamespace(world.store, updates, NAMESPACE, world.clock)).rejects.toMatchObject({

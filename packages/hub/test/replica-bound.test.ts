@@ -3,7 +3,14 @@ import { mayPlainReturn, type PushedCommit, type ReplicaId } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { MapHubStore, VirtualClock } from '@rejoin/testkit'
 import { expect, test } from 'vitest'
-import { anyone, markRestored, openHub, type HubOptions, type Principal } from '../src/index.ts'
+import {
+  anyone,
+  markRestored,
+  openHub,
+  type HubLogEvent,
+  type HubOptions,
+  type Principal,
+} from '../src/index.ts'
 import { openLog } from '../src/opening.ts'
 import { PlainClient } from './plain-client.ts'
 import { Author, Line, NAMESPACE, notes, openWorld, pass, settle, textsOf, type World } from './world.ts'
@@ -86,6 +93,23 @@ test('[10] [11] [14] at the bound a new replica’s commit is refused and nothin
   const raised = openWorld({ store: world.store, clock: world.clock, replicaLimits: { replicasMax: 4 } })
   const taken = await pushing(raised, late, anyone, ...wait)
   expect(taken.of('Ack').map(({ counter }) => counter)).toEqual([1, 2])
+})
+
+test('the operator is told that new replicas are refused, once an hour and not each time', async () => {
+  const told: HubLogEvent[] = []
+  const { world } = await filled(1, anyone, { replicasMax: 1 }, { log: (event) => told.push(event) })
+  const refuse = async (number: number): Promise<void> => {
+    const late = stranger(world, number)
+    expect((await pushing(world, late, anyone, idle(late), idle(late))).of('Refused')).toHaveLength(2)
+  }
+  await refuse(7)
+  await refuse(8)
+  expect(told).toEqual([
+    { level: 'warn', namespace: NAMESPACE, message: expect.stringMatching(/refused.*knows 1 replica ids/) },
+  ])
+  world.clock.advance(60 * 60 * 1000)
+  await refuse(9)
+  expect(told).toHaveLength(2)
 })
 
 test('[14] what waits for its append counts, too', async () => {

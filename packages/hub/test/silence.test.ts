@@ -70,7 +70,7 @@ class DeafChannel extends SilentChannel {
   }
 
   override drained(): Promise<void> {
-    return this.closed.then(() => {})
+    return this.backlogBytes === 0 ? Promise.resolve() : this.closed.then(() => {})
   }
 
   override async receive(): Promise<UpMessage | null> {

@@ -31,6 +31,7 @@ export {
   type ReplicaFolderFinding,
   type ReplicaFolderOptions,
 } from './folder/replica-folder.ts'
+export { type Unreadable } from './folder/readable-copy.ts'
 export { type DataFolderOptions, type FolderFinding } from './folder/data-folder.ts'
 export { logFaultText, type LogFault } from './folder/log-faults.ts'
 export { type BatchHead, type GapKind } from './log/log-reading.ts'

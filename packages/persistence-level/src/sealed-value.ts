@@ -5,7 +5,7 @@
  *
  * Layout, the same in every format: format (1 byte), length of the body (4, big-endian), checksum (4), body.
  */
-import { SyncError } from '@rejoin/core'
+import { damaged, SyncError } from '@rejoin/core'
 import { sha256, sha256Start } from '#sha256'
 
 /** Format of everything this package writes, but for what says something that its first release must not overlook. */
@@ -77,11 +77,7 @@ export function checksumOf(sealed: Uint8Array): number {
 
 /** Its `path` is the key. */
 export function corrupt(key: string, why: string): SyncError {
-  return new SyncError(
-    'STORE_CORRUPT',
-    `the stored value ${key} ${why}: keep what is there as it is; of a data folder \`rejoin verify\` tells all the damage, and \`rejoin repair\` restores what can be restored`,
-    { path: key },
-  )
+  return damaged(`the stored value ${key} ${why}`, { path: key })
 }
 
 /** What `read` makes of a body that matches its checksum. @throws SyncError STORE_CORRUPT where it makes nothing of it */

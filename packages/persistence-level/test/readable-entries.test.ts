@@ -44,6 +44,17 @@ test('a store of which all can be read comes out as it is', async () => {
   expect(keys).toEqual(await rawKeys(source))
 })
 
+test('[13] what LevelDB shows and does not find is there', async () => {
+  const source = await filled()
+  const moment = { ...momentOf(source, '', true), sealed: () => Promise.resolve(null) }
+  const keys: string[] = []
+  for await (const [key, sealed] of readableEntries(() => Promise.resolve(moment))) {
+    expect([key, sealed]).toEqual([key, await rawValue(source, key)])
+    keys.push(key)
+  }
+  expect(keys).toEqual(await rawKeys(source))
+})
+
 test('a store whose own record cannot be read is refused', async () => {
   const source = await filled()
   const copying = copyOf(momentOf(source, 'hub!store', true))
@@ -87,8 +98,9 @@ async function told(database: MemoryLevel<string, string>, namespace: string): P
 /** @param isShown whether something older stands under the key that cannot be read, so that a range has it. */
 function momentOf(database: MemoryLevel<string, string>, hidden: string, isShown: boolean) {
   return {
-    keys: async function* () {
-      for (const key of await rawKeys(database)) if (isShown || key !== hidden) yield key
+    entries: async function* (): AsyncGenerator<[string, Uint8Array]> {
+      for (const key of await rawKeys(database))
+        if (isShown || key !== hidden) yield [key, await rawValue(database, key)]
     },
     sealed: async (key: string) => {
       if (key === hidden) throw corrupt(key, 'stands in a block that does not read')

@@ -35,6 +35,20 @@ test('[4] a commit that was settled is not missed where what says that it is gon
   expect(await findReplicaDamage(sealed(copy), 'support')).toMatchObject({ faults: [] })
 })
 
+test('[4] [13] what LevelDB shows and does not find is there', async () => {
+  const source = await filled()
+  const moment = {
+    entries: async function* (): AsyncGenerator<[string, Uint8Array]> {
+      for (const key of await rawKeys(source)) yield [key, await rawValue(source, key)]
+    },
+    sealed: () => Promise.resolve(null),
+    close: () => Promise.resolve(),
+  }
+  const copied = new Map<string, Uint8Array>()
+  for await (const [key, value] of readableValues(() => Promise.resolve(moment))) copied.set(key, value)
+  expect(copied).toEqual(await keysAndValues(source))
+})
+
 test('[13] a replica of which no value can be read but one is told by it', async () => {
   const source = await filled()
   for (const left of (await rawKeys(source)).filter((key) => key.includes('!support'))) {
@@ -52,8 +66,9 @@ async function copyOf(
 ): Promise<MemoryLevel<string, string>> {
   const copy = new MemoryLevel<string, string>()
   const moment = {
-    keys: async function* () {
-      for (const key of await rawKeys(database)) if (isShown || !isHidden(key)) yield key
+    entries: async function* (): AsyncGenerator<[string, Uint8Array]> {
+      for (const key of await rawKeys(database))
+        if (isShown || !isHidden(key)) yield [key, await rawValue(database, key)]
     },
     sealed: async (key: string) => {
       if (isHidden(key)) throw corrupt(key, 'stands in a block that does not read')

@@ -17,6 +17,7 @@ import { rebuildBase } from './rebuilding.ts'
 import { ResetBuffer } from './reset-buffer.ts'
 import type { SessionParts } from './session-parts.ts'
 import { leavesUntold } from './settlement.ts'
+import { ownEntry } from './speaker.ts'
 
 export class CatchUp {
   readonly #parts: SessionParts
@@ -73,7 +74,7 @@ export class CatchUp {
     this.#parts.inbound.checkTail(tail, this.#isOver)
     if (this.#gathered === null && this.#parts.inbound.hasUntold(tail)) this.#merge = new ResetBuffer()
     if (this.#gathered === null) return this.#parts.inbound.tail(tail)
-    this.#gathered.take(tail)
+    this.#gathered.take(this.#whole(tail))
     return broughtNothing
   }
 
@@ -139,6 +140,16 @@ export class CatchUp {
     if (snapshot !== null) inbound.snapshot(snapshot)
     const tails = merge?.tails.map((tail) => inbound.tail(tail)) ?? []
     return sumOf([...tails, inbound.caughtUp(message, merge, base)])
+  }
+
+  /** What we have offered may come without its bytes, also behind a document: they are ours. */
+  #whole({ commits, ...tail }: Tail): Tail {
+    const { memory } = this.#parts
+    const withBytes = commits.map((commit) => {
+      const update = commit.update ?? ownEntry(memory, commit)?.commit.update ?? null
+      return { ...commit, update }
+    })
+    return { ...tail, commits: withBytes }
   }
 
   /** While the store fails, what arrives waits in memory, up to a bound: the hub is asked again later. */

@@ -77,7 +77,7 @@ export class Exchange {
     const { connection, writes } = this.#parts
     connection.noteAttempt()
     connection.on('connect')
-    // The hub is told the recorded cursor: so that it does not send again what is only waiting for the disk.
+    // What the hub may ask for is the recorded base: so that it is all there, where the disk takes it.
     await writes.flush().catch(() => {})
     const end = await this.#hold(dial, goal, signal)
     const cut = signal.aborted

@@ -12,7 +12,8 @@ export function helloOf(parts: SessionParts): Hello {
     domain: domain.name,
     domainVersion: domain.version,
     replica: memory.speaker,
-    cursor: memory.cursor,
+    // What only waits for the disk too: a hub that stands below that has lost it, and is not to be built upon (decision 0009).
+    cursor: memory.applied,
     // Only what a hub has said: the mark in memory may be a guess, and would be taken for proof of lost history.
     ackedCounter: memory.speaker === memory.replica ? connection.notes.ackedCounter : 0,
     // Who holds other content than the hub makes nothing of its own: it asks for a reset.

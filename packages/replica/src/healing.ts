@@ -65,9 +65,10 @@ export class Healing {
    * @throws SyncError HISTORY_DIVERGED where it was told so, and sends the same again; STORE_… where nobody can tell
    */
   async isShort({ snapshot, updates }: ResetBuffer): Promise<boolean> {
-    const { crdt, store, memory, namespace, log } = this.#parts
-    if (snapshot === null || memory.cursor === null) return false
-    // Whatever waits for the store came from the hub just now.
+    const { crdt, store, memory, writes, namespace, log } = this.#parts
+    if (snapshot === null || memory.applied === null) return false
+    // What was applied and waits for the store is of that base too, whichever history it came from.
+    if (memory.applied !== memory.cursor) await writes.flush()
     const stored = await store.load()
     if (stored === null || stored.cursor?.epoch !== snapshot.cursor.epoch) return false
     if (holdAll(crdt, [snapshot.snapshot, ...updates], stored.base)) return false
@@ -100,7 +101,7 @@ export class Healing {
   }
 
   /**
-   * What waits for the store is recorded first: the base is what the hub was told in `Hello`.
+   * What waits for the store is recorded first: the base then reaches to the cursor of `Hello`.
    * @throws SyncError HISTORY_DIVERGED where it is too much for one message, UPDATE_MALFORMED, or STORE_….
    */
   async #answer(stateVector: Uint8Array): Promise<Heal> {

@@ -9,6 +9,7 @@ import {
   type CaughtUp,
   type Clock,
   type Commit,
+  type CommitId,
   type Counter,
   type Crdt,
   type Cursor,
@@ -148,7 +149,7 @@ export class Inbound {
     const { cursor } = message
     if (cursor !== null) this.#checkEpoch(cursor)
     const plan = planSettlement(memory, this.#connection, this.#crdt, message, gathered, base)
-    const { mark, settled, passed, mustRebuild } = plan
+    const { mark, settled, passed, accepted, mustRebuild } = plan
     memory.outbox.unmarkAbove(mark.counter)
     this.#settle(settled)
     memory.mustRebuild ||= mustRebuild
@@ -159,6 +160,7 @@ export class Inbound {
     if (settled.length > 0 && passed.length === 0) steps.push({ kind: 'settle', upTo: mark.counter })
     if (mended || (settled.length > 0 && passed.length > 0)) steps.push(this.#outboxAsItIs())
     if (moves) steps.push({ kind: 'remote', updates: [], settled: [], cursor, hlc: memory.hlc.last })
+    steps.push(...this.#accepted(accepted))
     if (steps.length > 0) this.#advance(moves ? cursor : memory.applied, steps)
     return { ...broughtNothing, passed }
   }
@@ -171,7 +173,7 @@ export class Inbound {
     const { commits, updates } = document
     const snapshot = document.snapshot?.snapshot ?? null
     const base = snapshot === null ? updates : [snapshot, ...updates]
-    const { mark, settled, passed } = planSettlement(
+    const { mark, settled, passed, accepted } = planSettlement(
       memory,
       this.#connection,
       this.#crdt,
@@ -194,7 +196,7 @@ export class Inbound {
       { kind: 'reset', snapshot, updates, cursor, clientId, outbox, hlc: memory.hlc.last },
     ]
     if (rejected.length > 0) steps.push({ kind: 'recommit', clientId, outbox, rejected })
-    this.#advance(cursor, [...steps, ...this.#accepted(commits)], outbox)
+    this.#advance(cursor, [...steps, ...this.#accepted([...commits, ...accepted])], outbox)
     const applied = commits.filter(({ replica }) => replica !== memory.replica).length
     return { ...broughtNothing, pulled: commits.length, applied }
   }
@@ -236,7 +238,7 @@ export class Inbound {
   }
 
   /** A late push of a dead connection may bring into the log what was refused meanwhile: then it is rejected no longer. */
-  #accepted(commits: readonly TailCommit[]): readonly ReplicaStep[] {
+  #accepted(commits: readonly CommitId[]): readonly ReplicaStep[] {
     const { rejected } = this.#memory
     return commits.flatMap(({ replica, counter }): readonly ReplicaStep[] => {
       if (rejected.get(counter)?.commit.id.replica !== replica) return []

@@ -51,9 +51,9 @@ export class ReplicaMemory {
   counter: Counter
   /** The highest counter known to be in the hub's log, and whose it is. */
   mark: Mark
-  /** Up to where the document holds everything. */
+  /** Up to where the document holds everything: this is what the hub is told. */
   applied: Cursor | null
-  /** Up to where the store does too: this is what the app and the hub are told (invariant 6). */
+  /** Up to where the store does too: this is what the app is told (invariant 6). */
   cursor: Cursor | null
   /** The newest version of the domain that the document is known to hold commits of, those in the outbox included. */
   domainVersion: number
@@ -103,9 +103,16 @@ export class ReplicaMemory {
     return this.applied?.epoch ?? null
   }
 
-  /** Whether everything up to `cursor` is here already: sent again while our own record of it was failing. */
-  covers({ epoch, seq }: Cursor): boolean {
-    return this.applied !== null && this.applied.epoch === epoch && seq <= this.applied.seq
+  /**
+   * Whether everything up to `cursor` is here already.
+   * @throws SyncError MESSAGE_UNEXPECTED where it is of another history: taken for ours, what it brings would be in no base.
+   */
+  covers({ epoch, seq, tag }: Cursor): boolean {
+    const { applied } = this
+    if (applied === null || applied.epoch !== epoch || seq > applied.seq) return false
+    if (seq < applied.seq || tag === applied.tag) return true
+    const what = `the hub's log at ${seq} is not the one that this replica has seen`
+    throw new SyncError('MESSAGE_UNEXPECTED', `${what}; reconnecting`)
   }
 
   /** The counter before the next commit that still stands, of those that we made ourselves. */

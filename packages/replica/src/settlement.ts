@@ -31,6 +31,8 @@ export interface Settlement {
   /** In the log, and not settled yet. */
   readonly settled: readonly Counter[]
   readonly passed: readonly Counter[]
+  /** Told as rejected, and in the log after all: a late push of a dead connection brought them. */
+  readonly accepted: readonly CommitId[]
   /** The log may hold other bytes of what is settled. */
   readonly mustRebuild: boolean
 }
@@ -60,7 +62,7 @@ export function planSettlement(
   memory: ReplicaMemory,
   { unsentAbove }: Pick<Connection, 'unsentAbove'>,
   crdt: Crdt,
-  { ackedCounter }: CaughtUp,
+  { ackedCounter, ackedHlc }: CaughtUp,
   gathered: ResetBuffer | null,
   base: readonly Uint8Array[] | null,
 ): Settlement {
@@ -81,6 +83,11 @@ export function planSettlement(
     const isOurs = !isFormer && id.counter <= (unsentAbove ?? id.counter)
     return isOurs || seen.holds(entry) || seen.isPast(entry)
   }
+  const isAccepted = ({ commit }: RejectedCommit): boolean => {
+    const { id, hlc } = commit
+    if (id.replica === memory.speaker && id.counter === ackedCounter) return hlc === ackedHlc
+    return whole !== null && seen.holds({ commit })
+  }
   const settled: Commit[] = []
   const passed: Commit[] = []
   for (const entry of entriesUpTo(memory, mark)) {
@@ -91,6 +98,7 @@ export function planSettlement(
     mark,
     settled: settled.map(({ id }) => id.counter),
     passed: passed.map(({ id }) => id.counter),
+    accepted: [...memory.rejected.values()].filter(isAccepted).map(({ commit }) => commit.id),
     mustRebuild: !settled.every(({ update }) => update.length === 0 || held(update)),
   }
 }
@@ -112,7 +120,7 @@ function entriesUpTo({ outbox }: ReplicaMemory, { counter }: Mark): readonly Out
 
 interface Look {
   /** The commit is there: its very items, or an entry with its stamp, which nobody else gives. */
-  readonly holds: (entry: OutboxEntry) => boolean
+  readonly holds: (entry: Pick<OutboxEntry, 'commit'>) => boolean
   /**
    * It may have been: nothing is left of what it replaced, and something as new stands wherever it set something. Where
    * others have removed that since, it is told once too often rather than never.

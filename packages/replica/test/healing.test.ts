@@ -12,6 +12,7 @@ import {
   openTodo,
   Peer,
   ScriptedHub,
+  ShakyStore,
   tail,
   titled,
   until,
@@ -202,5 +203,80 @@ test('[6] [25] where the store does not tell what it has, a snapshot is not take
   const third = await hub.line(2)
   expect(third.heard[0]).toMatchObject({ cursor: cursor(2) })
   expect((third.heard[0] as { capabilities?: readonly string[] }).capabilities).toContain('more')
+  await replica.close()
+})
+
+/** It has applied what its store did not take: the document knows more than the recorded cursor says. */
+async function ahead() {
+  const clock = new VirtualClock(1)
+  const store = new ShakyStore()
+  const hub = new ScriptedHub(clock)
+  const replica = await openTodo({ store, clock, dial: hub.dial })
+  const peer = new Peer(clock)
+  const known = peer.commit(listAdded('x'))
+  const unrecorded = peer.commit(listAdded('y'))
+  const first = await hub.line(0)
+  first.say(welcome('tail'), tail(cursor(1), known), caughtUp(cursor(1)))
+  await until('recorded', () => replica.status.cursor?.seq === 1)
+  await replica.flush()
+  store.failing = new SyncError('STORE_UNAVAILABLE', 'not now')
+  first.say(tail(cursor(2), unrecorded))
+  await until('applied', () => replica.tables.lists.get('y') !== undefined)
+  first.close()
+  const line = (i: number): ReturnType<ScriptedHub['line']> =>
+    until(
+      `channel ${i}`,
+      () => hub.lines.length > i,
+      () => clock.advance(500),
+    ).then(() => hub.line(i))
+  return { clock, store, hub, replica, known, unrecorded, line }
+}
+
+test('[6] [25] it greets with what it has applied, so that a hub restored to what is recorded hears that it lost more', async () => {
+  const { store, replica, known, unrecorded, line } = await ahead()
+  const second = await line(1)
+  expect(second.heard[0]).toMatchObject({ type: 'Hello', cursor: cursor(2) })
+  expect(replica.status.cursor).toEqual(cursor(1))
+  // What it would bring back is not on disk: it comes again when it is.
+  second.say(welcome('heal'), wanted([known.update]))
+  const third = await line(2)
+  expect(second.heard.map(({ type }) => type)).not.toContain('Heal')
+  expect(third.heard[0]).toMatchObject({ cursor: cursor(2) })
+  store.failing = null
+  third.say(welcome('heal'), wanted([known.update]))
+  const heal = await third.next('Heal')
+  expect(updates.clocks(heal.update)).toEqual(updates.clocks(unrecorded.update))
+  expect(replica.status.cursor).toEqual(cursor(2))
+  await replica.close()
+})
+
+test('[25] a snapshot is held against what was applied too, whatever is recorded of it', async () => {
+  const { store, replica, known, line } = await ahead()
+  const short = (): DownMessage[] => [
+    welcome('snapshot'),
+    { type: 'Snapshot', cursor: cursor(90), snapshot: updates.compact([known.update]) },
+    caughtUp(cursor(90)),
+  ]
+  const second = await line(1)
+  second.say(...short())
+  const third = await line(2)
+  expect(replica.status.cursor).toEqual(cursor(1))
+  store.failing = null
+  third.say(...short())
+  const fourth = await line(3)
+  const hello = fourth.heard[0]
+  expect(hello?.type === 'Hello' ? hello.capabilities : []).toContain('more')
+  expect(replica.status.cursor).toEqual(cursor(2))
+  await replica.close()
+})
+
+test('[13] [25] another history at a seq that was applied is not taken for what is here already', async () => {
+  const { replica, store, line } = await ahead()
+  store.failing = null
+  await replica.flush()
+  const second = await line(1)
+  second.say(welcome('tail'), tail({ ...cursor(2), tag: 'f'.repeat(16) }), caughtUp(cursor(2)))
+  const third = await line(2)
+  expect(third.heard[0]).toMatchObject({ cursor: cursor(2) })
   await replica.close()
 })

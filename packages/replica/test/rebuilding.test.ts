@@ -145,7 +145,7 @@ describe('a rebuild that is left to the replica', () => {
     store.failing = null
     await replica.flush()
     expect(again.heard[0]).toMatchObject({
-      cursor: cursor(1),
+      cursor: cursor(2),
       capabilities: ['delta', 'rebuild', 'newer', 'heal'],
     })
     again.say(welcome('reset'), { type: 'Snapshot', cursor: cursor(3, 8), snapshot: canonical([whole]) })

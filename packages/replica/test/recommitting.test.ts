@@ -163,6 +163,43 @@ describe('a refused commit', () => {
     expect(() => replica.resubmit(2)).toThrow(/no rejected commit 2/)
   })
 
+  describe('[11] and is in the log after all, by a late push of a dead connection, is rejected no longer', () => {
+    const cases = {
+      'where a document brings it': { path: 'snapshot', epoch: 7, isIn: true, left: [] },
+      'where a document of another epoch brings it': { path: 'reset', epoch: 8, isIn: true, left: [] },
+      'where CaughtUp names its stamp': { path: 'live', epoch: 7, isIn: true, left: [1] },
+      'unless the document lacks it': { path: 'snapshot', epoch: 7, isIn: false, left: [1, 2] },
+    } as const
+    test.each(Object.entries(cases))('%s', async (_, { path, epoch, isIn, left }) => {
+      const { replica, line, hub, clock, store, peer } = await live()
+      replica.apply(listAdded('a'))
+      replica.apply(listAdded('b'))
+      const [push] = await line.pushes()
+      const stamp = replica.outbox[1]?.hlc
+      line.say(refused(1, 'FORBIDDEN'), refused(2, 'FORBIDDEN'))
+      await until('rejected', () => replica.rejected.length === 2)
+      line.cut()
+      await until(
+        'another channel',
+        () => hub.lines.length === 2,
+        () => clock.advance(500),
+      )
+      const again = await hub.line(1)
+      const at = path === 'live' ? cursor(1) : cursor(9, epoch)
+      again.say(welcome(path))
+      if (path !== 'live') {
+        if (isIn) peer.document.apply(push?.commits.map(({ update }) => update) ?? [])
+        again.say({ type: 'Snapshot', cursor: at, snapshot: peer.document.encode() })
+      }
+      again.say(isIn ? caughtUp(at, 2, stamp) : caughtUp(at))
+      await until('caught up', () => replica.status.state === 'live')
+      expect(replica.rejected.map(({ commit }) => commit.id.counter)).toEqual(left)
+      expect(replica.status).toMatchObject({ rejected: left.length, lastError: null })
+      await replica.flush()
+      expect((await store.load())?.rejected).toHaveLength(left.length)
+    })
+  })
+
   test('that was the last leaves no hole before the next, also after it was discarded and the replica opened again', async () => {
     const { replica, line, store, clock } = await live()
     replica.apply(titled('x', 'bad'))

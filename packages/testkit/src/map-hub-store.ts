@@ -33,8 +33,7 @@ interface Log {
   checkpoint: NewCheckpoint | null
 }
 
-/** Removed: the newest seq it ever had. */
-type Kept = { readonly kind: 'present'; readonly log: Log } | { readonly kind: 'removed'; readonly last: Seq }
+type Kept = { readonly kind: 'present'; readonly log: Log } | { readonly kind: 'removed' }
 
 export class MapHubStore implements HubStore {
   readonly incarnation: string
@@ -87,10 +86,11 @@ export class MapHubStore implements HubStore {
   append(namespace: Namespace, after: Seq, body: Uint8Array, beyond: Seq = 0): Promise<AppendResult> {
     return this.#call('append', () => {
       const kept = this.#kept.get(namespace)
-      const log = kept?.kind === 'present' ? kept.log : emptyLog()
+      if (kept?.kind === 'removed') return { kind: 'moved', head: 0 }
+      const log = kept?.log ?? emptyLog()
       const head = headOf(log)
       if (after !== head) return { kind: 'moved', head }
-      const seq = Math.max(kept?.kind === 'removed' ? kept.last : head, beyond) + 1
+      const seq = Math.max(head, beyond) + 1
       log.records.push({ seq, prev: head, body: body.slice() })
       this.#kept.set(namespace, { kind: 'present', log })
       return { kind: 'appended', seq }
@@ -165,8 +165,7 @@ export class MapHubStore implements HubStore {
 
   remove(namespace: Namespace): Promise<void> {
     return this.#call('remove', () => {
-      const log = this.#log(namespace)
-      if (log !== null) this.#kept.set(namespace, { kind: 'removed', last: headOf(log) })
+      if (this.#log(namespace) !== null) this.#kept.set(namespace, { kind: 'removed' })
     })
   }
 

@@ -24,7 +24,8 @@ export class VirtualClock implements Clock {
   }
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted === true) return Promise.resolve()
+    // No time at all has passed already: whoever only lets others go first needs nobody who moves the clock.
+    if (ms <= 0 || signal?.aborted === true) return Promise.resolve()
     return new Promise((resolve) => {
       const sleeper = {
         wakesAt: this.#now + ms,

@@ -53,6 +53,24 @@ test('[14] while it is spent, whoever has nothing waiting is greeted at once, th
   expect(through).toEqual([3, 0, 1, 2, 0, 1, 2])
 })
 
+test('[14] one for whom most waits does not get what others leave, and keeps nobody waiting', async () => {
+  const { clock, all, through, greet } = world(250, 2)
+  greet(0)
+  await settle()
+  all[0]?.changed(300)
+  for (const who of [0, 0, 1]) greet(who)
+  await settle()
+  expect(through).toEqual([0, 1])
+  all[1]?.changed(1)
+  greet(1)
+  for (let second = 1; second <= 9; second++) {
+    clock.advance(1_000)
+    await settle()
+    expect(through.filter((who) => who === 0)).toHaveLength(second < 9 ? 1 : 2)
+    expect(through.filter((who) => who === 1)).toHaveLength(2)
+  }
+})
+
 test('[14] who has read what waited is greeted, and who has gone keeps nobody waiting', async () => {
   const { clock, all, through, greet } = world(150, 2)
   for (const each of all) each.changed(90)

@@ -224,6 +224,53 @@ describe('[14] greetings', () => {
     expect(later).toHaveLength(3)
   })
 
+  test('of connections that have read everything come first, and alone while too much waits', async () => {
+    const clock = new VirtualClock(1)
+    const greetings = new Greetings(100, clock, new OutgoingBudget(clock))
+    greetings.changed(101)
+    let isUnread = true
+    const through: string[] = []
+    const enter = (who: string, unread: () => boolean): void => {
+      void greetings.enter(open, unread).then(() => through.push(who))
+    }
+    for (const who of ['stalled', 'stalled too']) enter(who, () => isUnread)
+    enter('reads', () => false)
+    for (let second = 0; second < 60; second++) {
+      clock.advance(1_000)
+      await settle()
+    }
+    expect(through).toEqual(['reads'])
+    isUnread = false
+    clock.advance(1_000)
+    await settle()
+    expect(through).toEqual(['reads', 'stalled'])
+    isUnread = true
+    enter('reads', () => false)
+    greetings.changed(-101)
+    await settle()
+    expect(through).toEqual(['reads', 'stalled', 'reads', 'stalled too'])
+  })
+
+  test('come the later the more waits: what stalled ones may hold does not grow with how many come', async () => {
+    const clock = new VirtualClock(1)
+    const greetings = new Greetings(100, clock, new OutgoingBudget(clock))
+    greetings.changed(101)
+    // A hundred sockets, each of which is sent 75 bytes and reads none.
+    const stall = async (): Promise<void> => {
+      const leave = await greetings.enter(open)
+      greetings.changed(75)
+      leave()
+    }
+    for (let i = 0; i < 100; i++) void stall()
+    for (let ms = 0; ms < 30_000; ms += 1_000) {
+      clock.advance(1_000)
+      await settle()
+    }
+    // Nor are they kept out altogether, since others sign in alike.
+    expect(greetings.bytes).toBeGreaterThan(300)
+    expect(greetings.bytes).toBeLessThan(600)
+  })
+
   test('of who has gone take no place', async () => {
     const clock = new VirtualClock(1)
     const greetings = new Greetings(100, clock, new OutgoingBudget(clock))

@@ -1,7 +1,7 @@
 // How fast one principal may send: buckets by a clock, and what a replica hears at the bound.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { limits, type DownMessage, type HubChannel, type UpMessage } from '@rejoin/core'
+import { limits, type DownMessage, type HubChannel, type ReplicaChannel, type UpMessage } from '@rejoin/core'
 import { VirtualClock } from '@rejoin/testkit'
 import { memoryConnection } from '../src/index.ts'
 import { Greetings } from '../src/server/greetings.ts'
@@ -68,10 +68,10 @@ interface World {
   readonly seen: () => Promise<UpMessage | null>
   readonly heard: () => Promise<DownMessage | null>
   readonly hub: HubChannel
+  readonly channel: ReplicaChannel
 }
 
-async function world(rates: Partial<Rates>): Promise<World> {
-  const clock = new VirtualClock(1)
+async function world(rates: Partial<Rates>, clock = new VirtualClock(1)): Promise<World> {
   const meter = new Meter({ messages: generous, bytes: generous, commits: generous, ...rates }, clock)
   const greetings = new Greetings(Infinity, clock, new OutgoingBudget(clock))
   const bounds = { join: () => () => {}, greetings, connectionBacklogBytes: () => 0 }
@@ -88,6 +88,7 @@ async function world(rates: Partial<Rates>): Promise<World> {
   return {
     clock,
     hub,
+    channel,
     say: (message) => channel.send(message),
     seen: () => hub.receive(),
     heard: () => channel.receive(),
@@ -148,6 +149,61 @@ describe('[14] above the rate', () => {
     clock.advance(10_000)
     say(push(4))
     expect(await seen()).toMatchObject({ type: 'Push' })
+  })
+
+  test('pushes that are refused cost as well, up to a bound: whoever goes on waits longer, and not for ever', async () => {
+    const { clock, say, seen, heard } = await world({ commits: { perSecond: 1_000, burst: 2 } })
+    say(push(1, 2))
+    for (let i = 0; i < 100; i++) say(push(3, 4))
+    say(bye)
+    expect(await seen()).toMatchObject({ type: 'Push' })
+    expect(await seen()).toEqual(bye)
+    const waits: (number | null)[] = []
+    for (let i = 0; i < 200; i++) {
+      const refusal = await heard()
+      if (refusal?.type === 'Refused') waits.push(refusal.retryAfterMs)
+    }
+    expect(waits.slice(0, 4)).toEqual([3, 3, 5, 5])
+    expect(waits.at(-1)).toBe(51)
+    clock.advance(50)
+    say(push(3, 4))
+    say(bye)
+    expect(await seen()).toEqual(bye)
+    clock.advance(51)
+    say(push(3, 4))
+    expect(await seen()).toMatchObject({ type: 'Push' })
+  })
+
+  test('no more than one full push is refused in a turn of the loop, and presence is dropped no faster', async () => {
+    class TurnClock extends VirtualClock {
+      readonly waiting: (() => void)[] = []
+      override sleep(ms: number, signal?: AbortSignal): Promise<void> {
+        if (ms > 0) return super.sleep(ms, signal)
+        return new Promise((resolve) => this.waiting.push(resolve))
+      }
+    }
+    const clock = new TurnClock(1)
+    const { say, seen, channel } = await world({ commits: { perSecond: 1, burst: 1 } }, clock)
+    const full = limits.pushCommitsMax
+    const many = Array.from({ length: full }, (_, i) => i + 2)
+    say(push(1))
+    for (let i = 0; i < 5; i++) say(push(...many))
+    say(bye)
+    expect(await seen()).toMatchObject({ type: 'Push' })
+    let refused = 0
+    void (async () => {
+      while ((await channel.receive()) !== null) refused++
+    })()
+    const end = seen()
+    const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+    const counts: number[] = []
+    for (let turn = 0; turn < 5; turn++) {
+      for (let i = 0; i < 10; i++) await settle()
+      counts.push(refused)
+      for (const resolve of clock.waiting.splice(0)) resolve()
+    }
+    expect(counts).toEqual([1, 2, 3, 4, 5].map((turns) => turns * full))
+    expect(await end).toEqual(bye)
   })
 
   test('presence is dropped without a word', async () => {

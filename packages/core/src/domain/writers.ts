@@ -109,6 +109,7 @@ class TableDraft {
   }
 
   protected setFields(row: KeyParts, fields: object): void {
+    checkFields(this.layout, fields)
     for (const [field, value] of Object.entries(fields)) {
       if (value === undefined) continue
       const place = placeOf(this.layout, [...row, field])
@@ -179,6 +180,22 @@ class SingletonDraft extends TableDraft {
   clear(...fields: string[]): void {
     this.clearFields([], fields)
   }
+}
+
+/** Writers are also called from JavaScript. @throws SyncError VALUE_INVALID */
+function checkFields({ name }: TableLayout, fields: unknown): asserts fields is object {
+  if (typeof fields === 'object' && fields !== null && !Array.isArray(fields)) return
+  throw new SyncError(
+    'VALUE_INVALID',
+    `\`set\` and \`add\` of table ${name} take an object of fields, such as { field: value }, got ${shown(fields)}`,
+    { path: name },
+  )
+}
+
+function shown(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 64)) : `a ${typeof value}`
 }
 
 function rowOf(layout: TableLayout, key: unknown): KeyParts {

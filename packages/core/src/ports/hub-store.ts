@@ -17,7 +17,7 @@ export interface StoredRecord {
 
 export type AppendResult =
   | { readonly kind: 'appended'; readonly seq: Seq }
-  /** Somebody else appended; nothing was written (St3). */
+  /** Somebody else appended, or removed the namespace, which `state` tells; nothing was written (St3). */
   | { readonly kind: 'moved'; readonly head: Seq }
 
 export type TailResult =
@@ -68,7 +68,7 @@ export interface HubStore {
   readonly durability: Durability
   /**
    * Appends when `after` is the head; as durable as `durability` says once it resolves (St1, St3). Creates the namespace when
-   * `after` is 0.
+   * `after` is 0 and it is unknown: to one that was removed nothing is ever appended.
    * @param beyond the new seq is above this one too: in a log that lost records, numbers of theirs are not given again.
    */
   append(namespace: Namespace, after: Seq, body: Uint8Array, beyond?: Seq): Promise<AppendResult>

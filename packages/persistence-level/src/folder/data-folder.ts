@@ -33,6 +33,7 @@ import {
   type FolderKind,
   type Marker,
 } from './marker.ts'
+import { refuseDamagedTables } from './table-damage.ts'
 
 /** What is in the folder's database, and its incarnation. */
 export interface OpenContents<Contents> {
@@ -54,6 +55,11 @@ export type OpenIn<Contents> = (
 export interface DataFolderOptions {
   /** Default `each batch`. */
   readonly sync?: SyncPolicy
+  /**
+   * Whether every table of LevelDB is read before it opens any: `after a crash` (the default), of a folder that was not closed in
+   * order, or not at all where somebody has done it.
+   */
+  readonly tables?: 'after a crash' | 'were checked'
   /** Room kept for opening the folder on a full disk, bytes; default 8 MiB, 0 for none. */
   readonly ballastBytes?: number
 }
@@ -202,7 +208,11 @@ async function openDatabase<Contents>(
   const ballast = new Ballast(folder, options.ballastBytes ?? ballastBytesDefault)
   const logs = createIfMissing
     ? nothingToExamine
-    : await withBallast(ballast, async () => examineLogs(folder, await leftLease(folder)))
+    : await withBallast(ballast, async () => {
+        const left = await leftLease(folder)
+        if (left !== null && options.tables !== 'were checked') await refuseDamagedTables(folder)
+        return await examineLogs(folder, left)
+      })
   const database: LevelDatabase = new Level<string, string>(path, { createIfMissing })
   const sync = options.sync ?? 'each batch'
   let lease: Lease | null = null

@@ -11,15 +11,18 @@ import { SyncError } from '@rejoin/core'
 import { Level } from 'level'
 import { hubKeys } from '../hub/hub-keys.ts'
 import { decodeStoreRecord } from '../hub/store-record.ts'
+import type { KeyRange } from '../level-database.ts'
 import { storeError } from '../level-error.ts'
 import { replicaKeys } from '../replica/replica-keys.ts'
 import { isCorrupt, unseal } from '../sealed-value.ts'
 import { claimFolder } from './data-folder.ts'
 import { syncFolder } from './durable-files.ts'
 import { hasLostMarker } from './folder-kind.ts'
+import { FileMoment } from './file-moment.ts'
 import { leftLease } from './lease.ts'
 import { examineLogs } from './log-faults.ts'
 import { FOLDER_FORMAT, MARKER, readMarker, writeMarker, type FolderKind } from './marker.ts'
+import { damagedTables } from './table-damage.ts'
 
 export interface MendedFile {
   /** As it is in the folder, e.g. `db/CURRENT`. */
@@ -97,6 +100,7 @@ async function isReadable(folder: string): Promise<boolean> {
 
 /** Whose database it is; null where it says neither. Made by nobody: one that is not there stays so. */
 async function identityIn(path: string): Promise<{ kind: FolderKind; incarnation: string } | null> {
+  if ((await damagedTables(path)).length > 0) return await identityInFiles(path)
   const database = new Level<string, Uint8Array>(path, { createIfMissing: false, valueEncoding: 'view' })
   await database.open()
   try {
@@ -109,6 +113,24 @@ async function identityIn(path: string): Promise<{ kind: FolderKind; incarnation
   } finally {
     await database.close()
   }
+}
+
+/** Past LevelDB, which is not to open it. */
+async function identityInFiles(path: string): Promise<{ kind: FolderKind; incarnation: string } | null> {
+  const moment = await FileMoment.open(path)
+  const isIn = async (range: KeyRange): Promise<boolean> => {
+    for await (const entry of moment.entries(range)) return entry.length > 0
+    return false
+  }
+  const isHub = await isIn(hubKeys.all)
+  if (isHub === (await isIn(replicaKeys.all))) return null
+  const key = isHub ? hubKeys.store : replicaKeys.folder
+  const sealed = await moment.sealed(key).catch(undefinedWhereCorrupt)
+  return { kind: isHub ? 'hub' : 'replica', incarnation: incarnationOf(key, sealed ?? undefined) }
+}
+
+function undefinedWhereCorrupt(error: unknown): undefined {
+  if (!isCorrupt(error)) throw error
 }
 
 /** Where the database cannot say it, that is a fault of its own, and any name will do. */

@@ -11,11 +11,12 @@ import { readState } from '../hub/namespace-state.ts'
 import type { KeyRange } from '../level-database.ts'
 import { SealedDatabase } from '../sealed-database.ts'
 import { isCorrupt } from '../sealed-value.ts'
+import { readableInstead } from './damaged-tables.ts'
 import { openDataFolder, type FolderFinding } from './data-folder.ts'
 import { backUpHub, isBackup, type BackupOptions, type HubBackup } from './hub-backup.ts'
 import { markerOf } from './folder-kind.ts'
 import { withLogFaults } from './log-faults.ts'
-import { unreadableIn } from './readable-copy.ts'
+import { unreadableIn, type Unreadable } from './readable-copy.ts'
 
 export interface ExaminedHubFolder {
   readonly path: string
@@ -26,25 +27,55 @@ export interface ExaminedHubFolder {
   readonly fault: SyncError | null
   /** Namespaces of which anything is there, sorted, and what kept more from being found. */
   namespaces(): Promise<{ readonly names: readonly Namespace[]; readonly fault: SyncError | null }>
-  /** Why LevelDB cannot read all of its own files; null where it can. All of them are read. */
-  unreadable(): Promise<SyncError | null>
+  /** What keeps LevelDB from reading all of its own files; null where nothing does. All of them are read, in two ways. */
+  unreadable(): Promise<Unreadable | null>
   /** As an open hub's folder makes one. Errors: see `backUpHub`. */
   backUp(place: string, options: BackupOptions): Promise<HubBackup>
   close(): Promise<void>
 }
 
 /**
- * @param manner `looks`: a store that is damaged as a whole is not written to. `accepts`: such a store is from now on what it
+ * @param manner `looks`: a store that is damaged as a whole is not written to, and of one with a damaged table what can be read is
+ * shown, as a copy. `mends`: such a one is refused. `accepts`: such a store is from now on what it
  * holds, and every namespace must be told that it may have lost something. Any other is opened as a hub would.
  * @throws SyncError as for opening a hub's folder, but makes none.
  */
 export async function examineHubFolder(
   path: string,
-  manner: 'looks' | 'accepts' = 'looks',
+  manner: 'looks' | 'mends' | 'accepts' = 'looks',
 ): Promise<ExaminedHubFolder> {
   const { incarnation } = await markerOf(path, 'hub')
+  const copy = await readableInstead(path, 'hub')
+  if (copy === null) return await examineSound(path, manner, incarnation)
+  try {
+    if (manner !== 'looks') throw copy.unreadable.fault
+    const examined = await examineSound(copy.path, manner, incarnation)
+    await examined.store.refuseWrites()
+    return {
+      ...examined,
+      path: copy.original,
+      found: { ...examined.found, ...copy.found },
+      unreadable: () => Promise.resolve(copy.unreadable),
+      backUp: (place, options) => backUpHub(examined.store, copy.original, place, options),
+      close: async () => {
+        await examined.close()
+        await copy.discard()
+      },
+    }
+  } catch (error) {
+    await copy.discard()
+    throw error
+  }
+}
+
+/** Its tables were looked at. */
+async function examineSound(
+  path: string,
+  manner: 'looks' | 'mends' | 'accepts',
+  incarnation: string,
+): Promise<ExaminedHubFolder> {
   const name = `the hub store in ${path}`
-  const folder = await openDataFolder(path, 'hub', { ballastBytes: 0 }, async (gate, _, witness) => {
+  const folder = await openDataFolder(path, 'hub', checked, async (gate, _, witness) => {
     let fault: SyncError | null = null
     const options = { incarnation, createIfMissing: false, name, witness }
     const open = (): Promise<LevelHubStore> =>
@@ -77,6 +108,8 @@ export async function examineHubFolder(
     },
   }
 }
+
+const checked = { ballastBytes: 0, tables: 'were checked' } as const
 
 async function namespacesIn(
   database: SealedDatabase,

@@ -10,6 +10,7 @@ import { SyncError } from '@rejoin/core'
 import { Level } from 'level'
 import { storeError } from '../level-error.ts'
 import { nullWhereMissing } from '../log/live-files.ts'
+import { tableDamage } from '../log/table-file.ts'
 import { COUNT } from './count-file.ts'
 import { DAMAGED, freeName, linkOrCopy } from './damaged-shelf.ts'
 import { claimFolder } from './data-folder.ts'
@@ -18,6 +19,7 @@ import { isBackup } from './hub-backup.ts'
 import { isTable, TABLES } from './kept-tables.ts'
 import { MARKER, type FolderKind } from './marker.ts'
 import { copyReadable } from './readable-copy.ts'
+import { damagedTablesError } from './table-damage.ts'
 
 const REBUILT = join(DAMAGED, 'rebuilt')
 
@@ -68,6 +70,15 @@ export async function rebuildReadable(
   }
 }
 
+/** The same, whatever else is in the folder, to look at: its database is not put in place. The folder is claimed. */
+export async function readableFolder(
+  folder: string,
+  kind: FolderKind,
+  fault: string,
+): Promise<Pick<RebuiltFolder, 'path' | 'discard'>> {
+  return await rebuiltBy(folder, fault, (database) => copyReadable(join(folder, 'db'), database, kind))
+}
+
 /** Of a crash amid an earlier repair. */
 export async function endRebuilding(path: string): Promise<void> {
   const folder = await realpath(path)
@@ -81,6 +92,7 @@ async function rebuild(folder: string, refusal: string | null): Promise<RebuiltF
   const fault = refusal ?? `LevelDB deleted ${count} that its list of files did not name, kept in ${TABLES}`
   return await rebuiltBy(folder, fault, async (database) => {
     await gather(folder, kept, database)
+    await refuseDamaged(folder, database)
     await repairDatabase(database)
   })
 }
@@ -119,6 +131,14 @@ async function gather(folder: string, kept: readonly string[], database: string)
   let number = Math.max(0, ...own.map((name) => Number.parseInt(name, 10)))
   for (const name of kept)
     await linkOrCopy(join(folder, TABLES, name), join(database, `${String(++number).padStart(6, '0')}.ldb`))
+}
+
+/** LevelDB's repair looks at no checksum either. @throws SyncError STORE_CORRUPT */
+async function refuseDamaged(folder: string, database: string): Promise<void> {
+  for (const name of (await filesIn(database, isTable)).toSorted()) {
+    const blocks = await tableDamage(join(database, name))
+    if (blocks.length > 0) throw damagedTablesError(folder, [{ file: name, blocks }])
+  }
 }
 
 /**

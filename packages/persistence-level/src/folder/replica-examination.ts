@@ -17,20 +17,21 @@ import { SealedDatabase, type Change } from '../sealed-database.ts'
 import { checksumOf, corrupt, isCorrupt, seal, tooShort, unseal } from '../sealed-value.ts'
 import { seqOf } from '../seq-text.ts'
 import { COUNT } from './count-file.ts'
+import { readableInstead } from './damaged-tables.ts'
 import { openDataFolder, type FolderFinding } from './data-folder.ts'
 import { markerOf } from './folder-kind.ts'
 import { withLogFaults } from './log-faults.ts'
 import { MARKER } from './marker.ts'
 import { PLACE } from './place-file.ts'
-import { unreadableIn } from './readable-copy.ts'
+import { unreadableIn, type Unreadable } from './readable-copy.ts'
 
 export interface ExaminedReplicaFolder {
   readonly path: string
   readonly found: FolderFinding
   /** What is wrong with the folder as a whole. */
   readonly fault: SyncError | null
-  /** Why LevelDB cannot read all of its own files; null where it can. All of them are read. */
-  unreadable(): Promise<SyncError | null>
+  /** What keeps LevelDB from reading all of its own files; null where nothing does. All of them are read, in two ways. */
+  unreadable(): Promise<Unreadable | null>
   /** Namespaces of which anything is there, sorted. */
   namespaces(): Promise<readonly Namespace[]>
   /** Reads every value. @throws SyncError STORE_CORRUPT where LevelDB cannot read its own files, FORMAT_TOO_NEW. */
@@ -53,13 +54,47 @@ export interface ExaminedReplicaFolder {
   close(): Promise<void>
 }
 
+const checked = { ballastBytes: 0, tables: 'were checked' } as const
+
 type Mending = Extract<ReplicaRepairPlan, { lost: object }>
 
-/** @throws SyncError as for opening a replica's folder, but makes none. */
-export async function examineReplicaFolder(path: string): Promise<ExaminedReplicaFolder> {
+/**
+ * @param manner as of `examineHubFolder`.
+ * @throws SyncError as for opening a replica's folder, but makes none.
+ */
+export async function examineReplicaFolder(
+  path: string,
+  manner: 'looks' | 'mends' = 'looks',
+): Promise<ExaminedReplicaFolder> {
   const { incarnation } = await markerOf(path, 'replica')
+  const copy = await readableInstead(path, 'replica')
+  if (copy === null) return await examineSound(path, incarnation)
+  try {
+    if (manner !== 'looks') throw copy.unreadable.fault
+    const examined = await examineSound(copy.path, incarnation)
+    const refuse = (): Promise<never> => Promise.reject(copy.unreadable.fault)
+    return {
+      ...examined,
+      path: copy.original,
+      found: { ...examined.found, ...copy.found },
+      unreadable: () => Promise.resolve(copy.unreadable),
+      mend: refuse,
+      accept: refuse,
+      close: async () => {
+        await examined.close()
+        await copy.discard()
+      },
+    }
+  } catch (error) {
+    await copy.discard()
+    throw error
+  }
+}
+
+/** Its tables were looked at. */
+async function examineSound(path: string, incarnation: string): Promise<ExaminedReplicaFolder> {
   const name = `the replica store in ${path}`
-  const folder = await openDataFolder(path, 'replica', { ballastBytes: 0 }, async (gate, _, witness) => {
+  const folder = await openDataFolder(path, 'replica', checked, async (gate, _, witness) => {
     const database = new SealedDatabase(gate, name)
     const fault = await folderFault(database, incarnation, witness.batchesMin)
     const batches = fault === null ? await batchesIn(database) : null

@@ -78,7 +78,7 @@ export class LevelHubStore implements HubStore {
     })
   }
 
-  /** Of a namespace that does not exist, or was not looked at yet. */
+  /** Of a namespace that does not exist, or not any more, or was not looked at yet. */
   async #appendFirst(
     draft: HubDraft,
     namespace: Namespace,
@@ -87,13 +87,16 @@ export class LevelHubStore implements HubStore {
     beyond: Seq,
   ): Promise<AppendResult> {
     const state = await draft.state(namespace)
-    const head = state?.kind === 'present' ? state.head : 0
+    if (state?.kind === 'removed') {
+      clearRemains(draft, namespace)
+      return { kind: 'moved', head: 0 }
+    }
+    const { head } = state ?? emptyRange
     if (after !== head) return { kind: 'moved', head }
-    if (state?.kind === 'removed') await this.#clearRemains(namespace)
-    const seq = Math.max(state?.kind === 'removed' ? state.last : head, beyond) + 1
+    const seq = Math.max(head, beyond) + 1
     draft.put(hubKeys.record(namespace, seq), body, encodePrev(head))
-    const before = state?.kind === 'present' ? state : { floor: 0, checkpoint: 0 }
-    await draft.stage(namespace, { ...before, kind: 'present', head: seq })
+    const before = state ?? { kind: 'present', floor: 0, checkpoint: 0 }
+    await draft.stage(namespace, { ...before, head: seq })
     return { kind: 'appended', seq }
   }
 
@@ -151,16 +154,16 @@ export class LevelHubStore implements HubStore {
 
   /** Also removes a namespace that is damaged. */
   remove(namespace: Namespace): Promise<void> {
-    // In a batch of its own: a creation must not clear what is not yet known to be removed.
     return this.#writer.run(0, true, async (draft) => {
       const state = await this.#states.getEvenDamaged(namespace)
-      if (state === null || (state !== 'damaged' && state.kind === 'removed')) return
+      if (state === null) return
+      clearRemains(draft, namespace)
+      if (state !== 'damaged' && state.kind === 'removed') return
       const head = state === 'damaged' ? 0 : state.head
       const last = Math.max(head, await this.#states.newestRecord(namespace))
       await draft.stage(namespace, { kind: 'removed', last })
       this.#states.damage.end(draft, namespace)
       draft.delete(hubKeys.untold(namespace))
-      for (const range of contentRanges(namespace)) draft.obsolete(range)
       draft.afterwards(() => this.#states.damage.ended(namespace))
     })
   }
@@ -288,8 +291,9 @@ export class LevelHubStore implements HubStore {
       this.#release()
     }
   }
+}
 
-  async #clearRemains(namespace: Namespace): Promise<void> {
-    for (const range of contentRanges(namespace)) await this.#database.clear(range)
-  }
+/** Of a namespace that is removed, in this batch or before: a crash may have left something then. */
+function clearRemains(draft: HubDraft, namespace: Namespace): void {
+  for (const range of contentRanges(namespace)) draft.obsolete(range)
 }

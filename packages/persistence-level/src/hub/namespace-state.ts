@@ -12,7 +12,7 @@ export type NamespaceState =
       /** Seq of the newest checkpoint, 0 where there is none. */
       readonly checkpoint: Seq
     }
-  /** `last` is the newest seq it ever had: seqs of a namespace that is created anew rise on from there. */
+  /** Nothing is appended any more. `last` is the newest seq it ever had. */
   | { readonly kind: 'removed'; readonly last: Seq }
 
 export type PresentNamespace = Extract<NamespaceState, { kind: 'present' }>

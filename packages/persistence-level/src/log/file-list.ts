@@ -8,14 +8,25 @@ export interface FileList {
   readonly previousLog: number
   /** The number that LevelDB gives next; files with larger ones it writes over. */
   readonly nextFile: number
-  /** Numbers of the tables that hold the content. */
-  readonly tables: ReadonlySet<number>
+  /** The tables that hold the content, by their numbers. */
+  readonly tables: ReadonlyMap<number, ListedTable>
 }
+
+export interface ListedTable {
+  /** On 0 one with a larger number is the newer; of one key what is on a smaller level is the newer. */
+  readonly level: number
+  /** Its smallest and its largest key. */
+  readonly from: Uint8Array
+  readonly to: Uint8Array
+}
+
+/** Behind each key: the number of the write, and what it is. */
+const NUMBER_BYTES = 8
 
 export class FileListReading {
   readonly #numbers = new Map<number, number>()
-  /** Of each table the level that it is on; an edit may take it from one and put it on another. */
-  readonly #levels = new Map<number, number>()
+  /** An edit may take a table from one level and put it on another. */
+  readonly #tables = new Map<number, ListedTable>()
   #isRefused = false
 
   /** A whole record of a MANIFEST. */
@@ -35,11 +46,11 @@ export class FileListReading {
     const hasSequence = this.#numbers.has(fields.lastSequence)
     if (this.#isRefused || oldestLog === undefined || nextFile === undefined || !hasSequence) return null
     const previousLog = this.#numbers.get(fields.previousLog) ?? 0
-    return { oldestLog, previousLog, nextFile, tables: new Set(this.#levels.keys()) }
+    return { oldestLog, previousLog, nextFile, tables: this.#tables }
   }
 
   #take(decoder: decoding.Decoder): void {
-    const added: { readonly level: number; readonly table: number }[] = []
+    const added: (readonly [table: number, listed: ListedTable])[] = []
     while (decoding.hasContent(decoder)) {
       const field = decoding.readVarUint(decoder)
       switch (field) {
@@ -59,16 +70,16 @@ export class FileListReading {
         case fields.tableGone: {
           const level = decoding.readVarUint(decoder)
           const table = decoding.readVarUint(decoder)
-          if (this.#levels.get(table) === level) this.#levels.delete(table)
+          if (this.#tables.get(table)?.level === level) this.#tables.delete(table)
           break
         }
         case fields.tableAdded: {
           const level = decoding.readVarUint(decoder)
-          added.push({ level, table: decoding.readVarUint(decoder) })
-          // Its size, its smallest and its largest key.
+          const table = decoding.readVarUint(decoder)
+          // Its size.
           decoding.readVarUint(decoder)
-          decoding.readVarUint8Array(decoder)
-          decoding.readVarUint8Array(decoder)
+          const key = (): Uint8Array => decoding.readVarUint8Array(decoder).slice(0, -NUMBER_BYTES)
+          added.push([table, { level, from: key(), to: key() }])
           break
         }
         default:
@@ -77,7 +88,7 @@ export class FileListReading {
       }
     }
     // After what goes, in whichever order they stand.
-    for (const { level, table } of added) this.#levels.set(table, level)
+    for (const [table, listed] of added) this.#tables.set(table, listed)
   }
 }
 

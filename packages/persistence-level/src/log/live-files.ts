@@ -1,7 +1,7 @@
 /** What LevelDB makes of the files in a database when it opens it: which logs it replays, and which tables it keeps. */
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { FileListReading } from './file-list.ts'
+import { FileListReading, type ListedTable } from './file-list.ts'
 import { readLog } from './log-file.ts'
 import type { LogReport } from './log-reading.ts'
 
@@ -16,13 +16,17 @@ export interface LiveFiles {
   /** Names of the logs that are replayed, oldest first: those that the list names, and all newer ones. */
   readonly logs: readonly string[]
   readonly tables: readonly LiveTable[]
+  /** Names of tables that are listed and not there: they keep LevelDB from opening. */
+  readonly missingTables: readonly string[]
 }
 
-/** That is in the folder. Those that are listed and are not there keep LevelDB from opening. */
+/** That is in the folder. */
 export interface LiveTable {
   readonly name: string
   /** LevelDB deletes it on opening where it is not. */
   readonly isListed: boolean
+  /** What the list says of it; null where it is not listed. */
+  readonly listed: ListedTable | null
   /** While it replays its logs LevelDB may write another table over it, in its place. */
   readonly isFree: boolean
 }
@@ -49,16 +53,24 @@ export async function liveFiles(database: string): Promise<LiveFiles | null> {
   const tables = files
     .filter(({ isLog }) => !isLog)
     .map(({ name: table, number }) => {
-      const isListed = list.tables.has(number)
-      return { name: table, isListed, isFree: !isListed && number >= nextFile }
+      const listed = list.tables.get(number) ?? null
+      const isListed = listed !== null
+      return { name: table, isListed, listed, isFree: !isListed && number >= nextFile }
     })
   const isLogThere = logs.some(({ number }) => number === oldestLog)
-  const missingLog = isLogThere ? null : `${String(oldestLog).padStart(6, '0')}.log`
+  const missingLog = isLogThere ? null : `${numberText(oldestLog)}.log`
+  const there = new Set(files.flatMap(({ number, isLog }) => (isLog ? [] : [number])))
+  const missing = [...list.tables.keys()].filter((number) => !there.has(number))
   return {
     manifest: { name, report, missingLog },
     logs: logs.sort((a, b) => a.number - b.number).map((log) => log.name),
     tables,
+    missingTables: missing.map((number) => `${numberText(number)}.ldb`),
   }
+}
+
+function numberText(number: number): string {
+  return String(number).padStart(6, '0')
 }
 
 export function nullWhereMissing(error: unknown): null {

@@ -14,10 +14,14 @@ const HEADER_BYTES = 7
 /** Sequence (8) and count (4) stand before what a batch writes. */
 const BATCH_HEAD_BYTES = 12
 /** What is kept of a record's beginning: enough for a batch's head, and all of an edit, which names tables. */
-const headBytesMax: Readonly<Record<Content, number>> = { batch: 128, edit: Infinity }
+const headBytesMax: Readonly<Record<Content, number>> = {
+  batch: 128,
+  'whole batch': Infinity,
+  edit: Infinity,
+}
 
 /** What a record holds: a batch of writes in `.log`, an edit of LevelDB's list of files in MANIFEST. */
-export type Content = 'batch' | 'edit'
+export type Content = 'batch' | 'whole batch' | 'edit'
 
 export interface BatchHead {
   /** LevelDB's number of its first write. */
@@ -74,7 +78,7 @@ export class LogReading {
   #gap: Gap | null = null
   #damage: { readonly at: number; readonly bytes: number } | null = null
 
-  /** @param record hears the content of each whole record: the first bytes of a batch, at most 128, and all of an edit. */
+  /** @param record hears the content of each whole record: the first bytes of a `batch`, at most 128, and all of the others. */
   constructor(content: Content, record: (head: Uint8Array) => void = () => {}) {
     this.#content = content
     this.#record = record

@@ -7,7 +7,7 @@ import type { DatabaseMoment } from '../database-moment.ts'
 import { isCorrupt } from '../sealed-value.ts'
 import { replicaKeys } from './replica-keys.ts'
 
-type Moment = Pick<DatabaseMoment, 'keys' | 'sealed' | 'close'>
+type Moment = Pick<DatabaseMoment, 'entries' | 'sealed' | 'close'>
 
 export async function* readableValues(
   begin: () => Promise<Moment>,
@@ -15,17 +15,19 @@ export async function* readableValues(
   const moment = await begin()
   try {
     const namespaces = new Set<Namespace>()
-    for await (const key of moment.keys(replicaKeys.all)) {
+    const metas = new Map<string, Uint8Array>()
+    for await (const [key, shown] of moment.entries(replicaKeys.all)) {
       const [, , namespace] = key.split('!')
       if (namespace !== undefined) namespaces.add(namespace)
-      if (key.startsWith(replicaKeys.metas.gt)) continue
-      const sealed = await sealedOrDamaged(moment, key)
-      if (sealed !== null && sealed !== damaged) yield [key, sealed]
+      // One that is said not to be there is hidden by LevelDB's index or filter: where it were gone, what says so is read or told.
+      const sealed = (await sealedOrDamaged(moment, key)) ?? shown
+      if (key.startsWith(replicaKeys.metas.gt)) metas.set(key, sealed)
+      else if (sealed !== damaged) yield [key, sealed]
     }
     // A record that no range shows may be in what cannot be read.
     for (const namespace of namespaces) {
       const key = replicaKeys.meta(namespace)
-      const sealed = await sealedOrDamaged(moment, key)
+      const sealed = metas.get(key) ?? (await sealedOrDamaged(moment, key))
       if (sealed !== null) yield [key, sealed]
     }
   } finally {

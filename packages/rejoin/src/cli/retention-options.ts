@@ -27,7 +27,7 @@ export function withRetention(command: Command): Command {
     )
     .option(
       '--retention-hours <number>',
-      'what is younger stays whatever those two say; 0 keeps nothing for its age',
+      'what is younger stays whatever those two say; 0 keeps nothing for its age. All three are applied with each checkpoint: the hub makes one once more was logged than the last one holds (64 KiB at least), and `rejoin checkpoint` does it now',
       hoursArgument,
       hours,
     )

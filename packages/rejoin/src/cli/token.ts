@@ -33,8 +33,10 @@ export async function withTokenHint<R>(work: () => Promise<R>): Promise<R> {
     return await work()
   } catch (error) {
     if (!(error instanceof SyncError) || error.code !== 'UNAUTHENTICATED') throw error
+    // What a program would do about it is no help here.
+    const [what = ''] = error.message.split(': give a key or token')
     const hint = `give a key that this hub knows: --token-file FILE, or ${VARIABLE} in the environment`
-    throw new SyncError(error.code, `${error.message} (${hint})`, { cause: error })
+    throw new SyncError(error.code, `${what} (${hint})`, { cause: error })
   }
 }
 

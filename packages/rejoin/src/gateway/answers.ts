@@ -70,7 +70,8 @@ export async function streamedAnswer(
           if (done === true) return controller.close()
           controller.enqueue(encoder.encode(value))
         } catch (error) {
-          onFault(error)
+          // Whose sign-in ended meanwhile is no fault.
+          if ((refusalOf(error)?.status ?? 500) >= 500) onFault(error)
           return controller.error(error)
         }
         const over = new AbortController()

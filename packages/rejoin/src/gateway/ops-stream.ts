@@ -8,6 +8,7 @@ import {
   limits,
   onSignInEnd,
   parseHlc,
+  signInEnd,
   SyncError,
   type Clock,
   type HubStore,
@@ -55,7 +56,7 @@ export class OpsStreams {
     }
     const parts = isLive
       ? this.#events(namespace, after, request.signal, principal)
-      : this.#lines(namespace, after)
+      : this.#lines(namespace, after, principal)
     const type = isLive ? 'text/event-stream' : 'application/x-ndjson'
     return await streamedAnswer(this.#counted(parts), type, clock, onFault)
   }
@@ -69,14 +70,17 @@ export class OpsStreams {
     }
   }
 
-  async *#lines(namespace: Namespace, after: Seq): AsyncGenerator<string, void> {
-    const { store } = this.#options
+  async *#lines(namespace: Namespace, after: Seq, principal: Principal): AsyncGenerator<string, void> {
+    const { store, clock } = this.#options
     let at = after
     try {
       const reading = await readRecords(store, namespace, after)
       if (reading.kind === 'gap') yield `${JSON.stringify(reading)}\n`
       if (reading.kind !== 'records') return
       for await (const page of reading.pages) {
+        // What somebody may do may change while they read.
+        const ended = readingEnd(principal, namespace, clock.now())
+        if (ended !== null) return yield `${JSON.stringify({ kind: 'end', ...ended })}\n`
         yield page.flatMap((entry) => linesOf(entry).map((line) => `${line}\n`)).join('')
         at = page.at(-1)?.seq ?? at
       }
@@ -101,8 +105,8 @@ export class OpsStreams {
     }
     // What somebody may do may change while they listen.
     const goesOn = (): boolean => {
-      if (!principal.canRead(namespace))
-        end('FORBIDDEN', `${principal.name} may not read ${namespace} any more`)
+      const why = readingEnd(principal, namespace, clock.now())
+      if (why !== null) end(why.code, why.message)
       return ended === null
     }
     const closing = (): void => end('HUB_CLOSING', 'the hub is closing, or nobody listens any more')
@@ -153,6 +157,18 @@ export class OpsStreams {
       yield gapEvent(at, error.floor)
     }
   }
+}
+
+/** Why somebody who could read may not any more, or null. */
+function readingEnd(
+  principal: Principal,
+  namespace: Namespace,
+  nowMs: number,
+): { readonly code: string; readonly message: string } | null {
+  const why = signInEnd(principal, nowMs)
+  if (why !== null) return { code: why.code, message: why.message }
+  if (principal.canRead(namespace)) return null
+  return { code: 'FORBIDDEN', message: `${principal.name} may not read ${namespace} any more` }
 }
 
 /** A sleep that something may cut short. */

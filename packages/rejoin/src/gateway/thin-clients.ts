@@ -2,7 +2,14 @@
  * The JSON gateway: thin clients of the intents domain poll `POST /api/sync`, fetch `POST /api/snapshot` when they are told
  * to start cold, and list `GET /api/namespaces`. Bodies are those of `docs/gateway.md`.
  */
-import { SyncError, type Clock, type HubChannel, type HubStore, type Namespace } from '@rejoin/core'
+import {
+  signInEnd,
+  SyncError,
+  type Clock,
+  type HubChannel,
+  type HubStore,
+  type Namespace,
+} from '@rejoin/core'
 import { anyone, type Principal } from '@rejoin/hub'
 import {
   exportOf,
@@ -132,7 +139,11 @@ export class ThinClients {
     principal: Principal,
     read: (replica: IntentsReplica, version: number) => T,
   ): Promise<T | null> {
-    const view = await viewNamespace(this.#options.store, principal, name)
+    const { store, clock } = this.#options
+    // An answer of many namespaces takes a while: what is asked for by nobody any more is not sent.
+    const ended = signInEnd(principal, clock.now())
+    if (ended !== null) throw ended
+    const view = await viewNamespace(store, principal, name)
     if (view.kind !== 'present') return null
     try {
       return await this.#use(view.namespace, read)

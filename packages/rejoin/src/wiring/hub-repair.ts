@@ -31,7 +31,7 @@ export async function repairHubFolder(
   data: string,
   manner: RepairManner,
 ): Promise<readonly RepairedNamespace[]> {
-  let folder = await examineHubFolder(data)
+  let folder = await examineHubFolder(data, 'mends')
   manner.hear(folder.found, data, 'hub')
   try {
     const results: RepairedNamespace[] = []

@@ -7,8 +7,8 @@ import type { HealedNamespace } from './healing-from.ts'
 import type { SalvageFile } from './salvage-file.ts'
 
 /**
- * `whole`: nothing was wrong. `repaired`. `needs discard`: nothing was changed, since something would have to be dropped.
- * `impossible`: nothing was changed, and `advice` says what to do instead.
+ * `whole`: nothing was wrong. `repaired`: and sound, as it was verified afterwards. `needs discard`: nothing was changed, since
+ * something would have to be dropped. `impossible`: nothing was changed, or it is not sound afterwards; `advice` says what to do.
  */
 export type RepairOutcome = 'whole' | 'repaired' | 'needs discard' | 'impossible'
 
@@ -49,7 +49,10 @@ export interface RepairReport {
   readonly report: string
   /** Where the values are that were taken out; null where none were. */
   readonly salvage: string | null
-  /** What the folders tell to whoever opens them first: that a crash cut a write short, that batches went with the power. */
+  /**
+   * What the folders tell to whoever opens them first: that a crash cut a write short, that batches went with the power. And
+   * what nobody can say: what was in that which LevelDB cannot read.
+   */
   readonly remarks: readonly string[]
 }
 
@@ -60,6 +63,8 @@ export interface RepairManner {
   readonly salvage: SalvageFile
   /** Hears how each folder was found that is opened. */
   readonly hear: HearFinding
+  /** Hears what the report says beside the namespaces. */
+  readonly remark: (text: string) => void
   /** That a replica may be of which cannot say it itself. */
   readonly domains: readonly AnyDomain[]
   /** Of a namespace, as a replica knows it that was named to bring back what is lost; null where none was, or it has none. */

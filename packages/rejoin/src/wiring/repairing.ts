@@ -18,6 +18,7 @@ import { healFrom } from './healing-from.ts'
 import { repairHubFolder } from './hub-repair.ts'
 import { makeAnew } from './new-database.ts'
 import { impossible, untouched, type RepairedNamespace, type RepairReport } from './repair-report.ts'
+import { verifiedAfresh } from './repair-check.ts'
 import { repairReplicaFolder } from './replica-repair.ts'
 import { SalvageFile } from './salvage-file.ts'
 import { systemClock } from './system-clock.ts'
@@ -50,13 +51,15 @@ export async function repairFolder(data: string, options: RepairOptions = {}): P
   const report = resolve(options.report ?? `${stem}.json`)
   const salvage = new SalvageFile(`${stem}.values.jsonl`)
   const remarks: string[] = []
+  const remark = (text: string): void => {
+    if (!remarks.includes(text)) remarks.push(text)
+  }
   const hear: HearFinding = (found, path, whose) => {
-    for (const { level, message } of findingEvents(found, path, whose))
-      if (level === 'warn' && !remarks.includes(message)) remarks.push(message)
+    for (const { level, message } of findingEvents(found, path, whose)) if (level === 'warn') remark(message)
   }
   const placeOf = (name: Namespace) =>
     from === undefined ? Promise.resolve(null) : placeIn(from.data, name, hear)
-  const how = { only: namespace ?? null, isDiscarding, salvage, hear, domains, placeOf }
+  const how = { only: namespace ?? null, isDiscarding, salvage, hear, remark, domains, placeOf }
   try {
     const repair = kind === 'hub' ? repairHubFolder : repairReplicaFolder
     const { results: made, isAll } = await makeAnew(folder, kind, how)
@@ -64,7 +67,11 @@ export async function repairFolder(data: string, options: RepairOptions = {}): P
     const healed =
       from === undefined ? [] : await healFrom(folder, from.data, from.domains, namespace ?? null, hear)
     const path = salvage.values === 0 ? null : salvage.path
-    const namespaces = [...files, ...made, ...repaired]
+    const results = [...files, ...made, ...repaired]
+    const isWritten =
+      results.some(({ outcome }) => outcome === 'repaired') ||
+      healed.some(({ outcome }) => outcome === 'healed')
+    const namespaces = isWritten ? await verifiedAfresh(folder, results, how.only) : results
     const done = { folder, kind, at, isDiscarding, namespaces, healed, report, salvage: path, remarks }
     await writeFile(report, `${JSON.stringify(done, null, 2)}\n`, { flush: true, mode: 0o600 })
     return done

@@ -32,7 +32,7 @@ export async function repairReplicaFolder(
   data: string,
   manner: RepairManner,
 ): Promise<readonly RepairedNamespace[]> {
-  const folder = await examineReplicaFolder(data)
+  const folder = await examineReplicaFolder(data, 'mends')
   manner.hear(folder.found, data, 'replica')
   try {
     const results: RepairedNamespace[] = []

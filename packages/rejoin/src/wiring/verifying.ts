@@ -1,6 +1,6 @@
 /**
  * Everything that can be said of a folder that nobody has open: of a hub's or a replica's, one report a namespace. Where the
- * folder is damaged as a whole, what can be read of it is read all the same.
+ * folder is damaged as a whole, what can be read of it is read all the same. All of the database is read, also what nobody reads else.
  */
 import { SyncError, type Namespace } from '@rejoin/core'
 import { digestOf, yjsCrdt } from '@rejoin/crdt-adapter'
@@ -12,6 +12,7 @@ import {
   type ExaminedHubFolder,
   type ExaminedReplicaFolder,
   type FolderFinding,
+  type Unreadable,
 } from '@rejoin/persistence-level/node'
 import { verifyReplica, type FoundReplica, type ReplicaVerifyReport } from '@rejoin/replica'
 
@@ -69,10 +70,16 @@ async function verifyHubFolder(data: string, only: Namespace | undefined): Promi
       namespaces.push({ ...report, faults })
     }
     const { found } = folder
-    return { kind: 'hub', fault: (folder.fault ?? fault)?.message ?? null, found, namespaces }
+    const whole = wholeFault(folder.fault ?? fault, await folder.unreadable())
+    return { kind: 'hub', fault: whole?.message ?? null, found, namespaces }
   } finally {
     await folder.close()
   }
+}
+
+/** What LevelDB does not find though it shows it is missed by everybody else: that explains the rest. */
+function wholeFault(fault: SyncError | null, unreadable: Unreadable | null): SyncError | null {
+  return unreadable?.isAllShown === true ? unreadable.fault : (fault ?? unreadable?.fault ?? null)
 }
 
 /** Values that no reader of the log comes by. Of files that LevelDB cannot read the log says enough. */
@@ -98,7 +105,8 @@ async function verifyReplicaFolder(data: string, only: Namespace | undefined): P
     const namespaces: ReplicaVerifyReport[] = []
     for (const namespace of only === undefined ? names : [only])
       namespaces.push(verifyReplica(await contentsOf(folder, namespace), yjsCrdt, digestOf))
-    return { kind: 'replica', fault: folder.fault?.message ?? null, found: folder.found, namespaces }
+    const whole = wholeFault(folder.fault, await folder.unreadable())
+    return { kind: 'replica', fault: whole?.message ?? null, found: folder.found, namespaces }
   } finally {
     await folder.close()
   }

@@ -68,9 +68,6 @@ export function logCases(open: OpenHubStore): Cases {
           kind: 'moved',
           head: near.seq,
         })
-        await again.remove(ns)
-        const anew = await again.append(ns, 0, bytesOf('anew'), 5)
-        assert.ok(anew.kind === 'appended' && anew.seq > near.seq)
       }),
 
     '[St1] a reopened store has every record, checkpoint and removal': () =>

@@ -71,10 +71,9 @@ async function take(
       const head = headOf(model)
       const after = Math.max(0, head - step.behind)
       const result = await store.append(namespace, after, bytesOf(text))
-      if (after !== head) return assert.deepEqual(result, { kind: 'moved', head })
+      if (after !== head || model.removed) return assert.deepEqual(result, { kind: 'moved', head })
       assert.ok(result.kind === 'appended')
       model.records.push({ seq: result.seq, text })
-      model.removed = false
       return
     }
     case 'checkpoint': {

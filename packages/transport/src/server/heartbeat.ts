@@ -1,25 +1,34 @@
-/** Finding peers that are gone: pings at each heartbeat; a peer that leaves two unanswered is closed (fault model 7). */
+/**
+ * Finding peers that are gone, or read nothing: pings at each heartbeat; a peer that leaves two unanswered is closed (fault model
+ * 7). A pong counts that repeats what its ping said, which nobody knows who has not read it.
+ */
 import { limits, type Clock, type CloseReason } from '@rejoin/core'
 import type { WebSocket } from 'ws'
 import { after } from '../socket.ts'
 
 const UNANSWERED_PINGS_MAX = 2
+/** Bytes that a ping says. */
+const SAID_BYTES = 8
 
 export function beat(
   clock: Clock,
   webSocket: WebSocket,
   connection: { beat(): void; close(reason: CloseReason): void },
 ): () => void {
-  let unanswered = 0
-  webSocket.on('pong', () => (unanswered = 0))
+  const unanswered: Uint8Array[] = []
+  webSocket.on('pong', (said: Buffer) => {
+    // Who is late may answer the last one alone.
+    unanswered.splice(0, unanswered.findIndex((ping) => said.equals(ping)) + 1)
+  })
   const timer = new Timer(clock, limits.heartbeatMs, () => {
-    if (unanswered >= UNANSWERED_PINGS_MAX) {
-      connection.close({ code: 'TIMED_OUT', message: `${unanswered} pings were not answered` })
+    if (unanswered.length >= UNANSWERED_PINGS_MAX) {
+      connection.close({ code: 'TIMED_OUT', message: `${unanswered.length} pings were not answered` })
       webSocket.terminate()
       return
     }
-    unanswered++
-    webSocket.ping()
+    const ping = clock.random(SAID_BYTES)
+    unanswered.push(ping)
+    webSocket.ping(ping)
     connection.beat()
     timer.start()
   })

@@ -1,8 +1,8 @@
 /**
  * A hub's channel whose messages are measured before the hub sees them: pushes above the rate are refused with RATE_LIMITED
  * and when to come back, so they stay in their outbox; presence above it is dropped; anything else closes the channel, and so
- * does a greeting for a namespace that has too many channels. A greeting waits while too much waits for its principal, and a
- * channel that is not read is then behind, whatever waits on itself.
+ * does a greeting for a namespace that has too many channels. A greeting waits, in `drained`, while too much waits for its
+ * principal, and a channel that is not read is then behind, whatever waits on itself.
  */
 import { limits, SyncError, type HubChannel, type Push, type UpMessage } from '@rejoin/core'
 import type { Excess, Meter } from './rates.ts'
@@ -17,11 +17,14 @@ export function meteredChannel(channel: HubChannel, meter: Meter, bounds: Channe
   const turn = new SendingTurn(channel.closed, bounds)
   let hasJoined = false
   let bytesCounted = 0
+  /** Commits and messages turned away since others had their turn: more may be there at once. */
+  let turnedAway = 0
   const weigh = (message: UpMessage): Excess | null => {
     const { bytesUp } = channel.bill
     const bytes = bytesUp - bytesCounted
     bytesCounted = bytesUp
-    return meter.take({ messages: 1, bytes, commits: message.type === 'Push' ? message.commits.length : 0 })
+    if (message.type !== 'Push') return meter.take({ messages: 1, bytes, commits: 0 })
+    return meter.takeAnswered({ messages: 1, bytes, commits: message.commits.length })
   }
   return {
     oneShot: channel.oneShot,
@@ -35,17 +38,19 @@ export function meteredChannel(channel: HubChannel, meter: Meter, bounds: Channe
     send: (message) => {
       channel.send(message)
       if (message.type === 'CaughtUp') turn.answered()
-      if (message.type !== 'Welcome' && message.type !== 'RevisionGap') turn.over()
+      // Nothing else is what a turn is taken for: what is said before that is little, and the document is yet to be read.
+      else if (message.type === 'Snapshot' || message.type === 'Tail' || message.type === 'Rebuild')
+        turn.over()
     },
     drained: async () => {
-      await turn.catchUp()
+      await turn.ready()
       await channel.drained()
     },
     end: () => channel.end(),
     close: (reason) => channel.close(reason),
     receive: async () => {
-      // What it was taken for is done: a session hears nothing more amid its answer.
-      turn.over()
+      // Who was behind is heard again; a greeting may not be answered yet: what a hub has lost it asks for first.
+      turn.goesOn()
       for (;;) {
         const message = await channel.receive()
         // Whoever leaves is not kept.
@@ -54,13 +59,18 @@ export function meteredChannel(channel: HubChannel, meter: Meter, bounds: Channe
         if (excess === null && message.type === 'Hello' && !hasJoined) {
           hasJoined = true
           if (!enters(channel, () => bounds.join(message.namespace))) return null
-          await turn.take()
+          turn.ask()
         }
         if (excess === null) return message
         if (message.type === 'Push') refuse(channel, message, excess)
         else if (message.type !== 'Awareness') {
           shut(channel, tooFast(excess))
           return null
+        }
+        turnedAway += message.type === 'Push' ? message.commits.length : 1
+        if (turnedAway >= limits.pushCommitsMax) {
+          turnedAway = 0
+          await meter.clock.sleep(0)
         }
         // Each refusal is sent: who does not read them is not heard any further.
         if (channel.backlogBytes > limits.backlogBytesMax) await channel.drained()

@@ -132,7 +132,7 @@ export class Peers {
     const peer = this.#peerOf(signIn, from)
     const bound = signIn === null ? this.#limits.connectionsPerAddress : this.#limits.connections
     if (peer.connections >= bound)
-      throw this.#tooMany(`${signIn?.id ?? 'one address'} has ${peer.connections} connections open`)
+      throw this.#tooMany(`${signIn?.id ?? 'one address'} has ${connectionsText(peer.connections)} open`)
     const leaveAddress = this.#byAddress.take(from)
     if (leaveAddress === null) throw this.#tooManyOfAddress()
     peer.connections++
@@ -156,7 +156,7 @@ export class Peers {
   join(namespace: string): () => void {
     const leave = this.#byNamespace.take(namespace)
     if (leave !== null) return leave
-    throw this.#tooMany(`${namespace} has ${this.#limits.connectionsPerNamespace} connections open`)
+    throw this.#tooMany(`${namespace} has ${connectionsText(this.#limits.connectionsPerNamespace)} open`)
   }
 
   #peerOf(signIn: SignIn | null, from: string): Peer {
@@ -256,4 +256,8 @@ function once(act: () => void): () => void {
     done = true
     act()
   }
+}
+
+function connectionsText(count: number): string {
+  return count === 1 ? '1 connection' : `${count} connections`
 }

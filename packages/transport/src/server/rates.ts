@@ -57,6 +57,12 @@ export class TokenBucket {
     this.#tokens -= count
   }
 
+  /** As `take`, but leaves no more to pay back than comes in within so many milliseconds. */
+  fine(count: number, debtMsMax: number): void {
+    const least = -(debtMsMax * this.#rate.perSecond) / 1_000
+    this.#tokens = Math.min(this.#tokens, Math.max(least, this.#tokens - count))
+  }
+
   isFull(nowMs: number): boolean {
     this.#fill(nowMs)
     return this.#tokens >= this.#rate.burst
@@ -82,16 +88,19 @@ export interface Excess {
   readonly retryAfterMs: number
 }
 
+/** What refused loads alone leave to pay back: as long as one full push takes at the rate of commits. */
+const FINE_MS_MAX = 50
+
 const names = ['messages', 'bytes', 'commits'] as const
 
 /** The buckets of one principal. */
 export class Meter {
-  readonly #clock: Clock
+  readonly clock: Clock
   readonly #buckets: Readonly<Record<keyof Load, TokenBucket>>
 
   constructor(rates: Rates, clock: Clock) {
     const nowMs = clock.now()
-    this.#clock = clock
+    this.clock = clock
     this.#buckets = {
       messages: new TokenBucket(rates.messages, nowMs),
       bytes: new TokenBucket(rates.bytes, nowMs),
@@ -101,19 +110,35 @@ export class Meter {
 
   /** Takes a load, or nothing of it. */
   take(load: Load): Excess | null {
-    const nowMs = this.#clock.now()
+    const excess = this.#excessOf(load)
+    if (excess === null) for (const of of names) this.#buckets[of].take(load[of])
+    return excess
+  }
+
+  /**
+   * As `take`; but where it is too much, and each of it has to be answered, that costs as well. Whoever waits as told pays little;
+   * whoever does not gets nothing.
+   */
+  takeAnswered(load: Load): Excess | null {
+    const excess = this.take(load)
+    if (excess === null) return null
+    for (const of of names) this.#buckets[of].fine(load[of], FINE_MS_MAX)
+    return this.#excessOf(load)
+  }
+
+  #excessOf(load: Load): Excess | null {
+    const nowMs = this.clock.now()
     let excess: Excess | null = null
     for (const of of names) {
       const retryAfterMs = load[of] === 0 ? 0 : this.#buckets[of].waitMs(nowMs)
       if (retryAfterMs > (excess?.retryAfterMs ?? 0)) excess = { of, retryAfterMs }
     }
-    if (excess === null) for (const of of names) this.#buckets[of].take(load[of])
     return excess
   }
 
   /** Nothing is remembered in it. */
   get isFull(): boolean {
-    const nowMs = this.#clock.now()
+    const nowMs = this.clock.now()
     return names.every((of) => this.#buckets[of].isFull(nowMs))
   }
 }

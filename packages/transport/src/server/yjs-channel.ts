@@ -100,8 +100,9 @@ export class YjsChannel implements PlainHubChannel {
     const bytes = encodePlain(message)
     this.#changeBacklog(bytes.length)
     this.#bytesDown += bytes.length
+    // Presence, beats and what others write answer nothing: between the question and this, a document is read.
     if (message.type === 'SyncStep2') this.#turn.answered()
-    this.#turn.over()
+    else if (message.type === 'Update') this.#turn.goesOn()
     this.#socket.send(bytes, () => {
       if (this.#over) return
       this.#changeBacklog(-bytes.length)
@@ -115,7 +116,7 @@ export class YjsChannel implements PlainHubChannel {
   }
 
   async drained(): Promise<void> {
-    await this.#turn.catchUp()
+    await this.#turn.ready()
     if (this.#over || this.#backlogBytes === 0) return
     await new Promise<void>((resolve) => this.#drained.push(resolve))
   }
@@ -125,8 +126,8 @@ export class YjsChannel implements PlainHubChannel {
     this.#turn.over()
     const message = await this.#next()
     // It asks for the whole document.
-    if (message?.type === 'SyncStep1') await this.#turn.take()
-    return message
+    if (message?.type === 'SyncStep1') await this.#takeTurn()
+    return this.#over ? null : message
   }
 
   end(): void {
@@ -137,6 +138,14 @@ export class YjsChannel implements PlainHubChannel {
     if (this.#over) return
     closePlain(this.#webSocket, this.#clock, reason)
     this.#end(reason)
+  }
+
+  async #takeTurn(): Promise<void> {
+    const cancel = after(this.#clock, limits.greetingMsMax, () => {
+      this.close({ code: 'RATE_LIMITED', message: 'too much waits to be read by others of this sign-in' })
+    })
+    await this.#turn.take()
+    cancel()
   }
 
   #next(): Promise<PlainUp | null> {

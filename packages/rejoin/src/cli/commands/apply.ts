@@ -31,7 +31,8 @@ Example:
 Every line is one commit; one that is an array of ops is one commit of them all. Where the whole input is one array,
 every element of it is one commit: [[op, op]] is a single commit of both.
 
-The intents domain has ${Object.keys(intents.ops).join(', ')}.`,
+The intents domain has ${Object.keys(intents.ops).join(', ')};
+their payloads are in the README of @rejoin/intents (packages/intents/README.md).`,
     )
     .action(async (file: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)

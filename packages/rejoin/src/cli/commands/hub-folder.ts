@@ -3,8 +3,9 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { parseHlc, type HubStore, type Namespace, type Seq } from '@rejoin/core'
 import { yjsCrdt } from '@rejoin/crdt-adapter'
 import { openHub, readLog, rebuildNamespace, type ReadCommit, type Retention } from '@rejoin/hub'
-import { openHubFolder } from '@rejoin/persistence-level/node'
+import { examineHubFolder, openHubFolder } from '@rejoin/persistence-level/node'
 import { systemClock } from '../../wiring/system-clock.ts'
+import { forEachNamespace, tellEachNamespace } from '../each-namespace.ts'
 import { namespaceArgument, requireFolder, wholeNumber, withFolder, type FolderOptions } from '../options.ts'
 import {
   bytesText,
@@ -37,7 +38,7 @@ interface LogOptions extends HubFolderOptions {
 
 export function addHubFolderCommands(program: Command, streams: Streams): void {
   withHubFolder(program.command('log'))
-    .description("show a hub's commits in log order")
+    .description('show the commits of a hub, or of a backup, in log order')
     .option('--after <seq>', 'only those after this seq', wholeNumber, 0)
     .option('--limit <number>', 'at most so many', wholeNumber)
     .addHelpText('after', '\nExample:\n  rejoin log --data ./hub --namespace support --limit 20')
@@ -45,7 +46,7 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
       const output = openOutput(streams, options.json === true)
       const commits: (ReadCommit & { namespace: Namespace })[] = []
       const folds: Fold[] = []
-      await usingStore(options, output, async (store, namespaces) => {
+      await lookingAtStore(options, output, async (store, namespaces) => {
         const page = {
           after: options.after,
           ...(options.limit === undefined ? {} : { limit: options.limit }),
@@ -66,17 +67,15 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
     .addHelpText('after', '\nExample:\n  rejoin checkpoint --data ./hub --namespace support')
     .action(async (options: CheckpointOptions) => {
       const output = openOutput(streams, options.json === true)
-      const results = await usingStore(options, output, (store, namespaces) =>
+      const outcomes = await usingStore(options, output, (store, namespaces) =>
         checkpointAll(store, namespaces, retentionOf(options)),
       )
-      output.result(
-        results,
-        results
-          .map(
-            ({ namespace, seq, snapshotBytes }) =>
-              `${namespace}: checkpoint at seq ${seq}, ${bytesText(snapshotBytes)}`,
-          )
-          .join('\n'),
+      tellEachNamespace(
+        output,
+        outcomes,
+        'folded',
+        (namespace, { seq, snapshotBytes }) =>
+          `${namespace}: checkpoint at seq ${seq}, ${bytesText(snapshotBytes)}`,
       )
     })
 
@@ -87,7 +86,7 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
     )
     .option(
       '--forget-replicas <age>',
-      'forget replicas that have not written for so long, e.g. 90d or 12h: makes room for new ones where the hub knows as many as it keeps (what that gives up: docs/OPERATING.md)',
+      'forget replicas that have not written for so long, e.g. 90d, 12h, 30m or 45s: makes room for new ones where the hub knows as many as it keeps (what that gives up: docs/OPERATING.md)',
       ageArgument,
     )
     .addHelpText('after', '\nExample:\n  rejoin rebuild --data ./hub --namespace support')
@@ -96,36 +95,33 @@ export function addHubFolderCommands(program: Command, streams: Streams): void {
       if (options.namespace === undefined && options.all !== true)
         command.error('error: say which: --namespace NAME, or --all')
       const output = openOutput(streams, options.json === true)
-      const results = await usingStore(options, output, async (store, namespaces) => {
-        const rebuilt = []
-        const { updates } = yjsCrdt
-        const { forgetReplicas: age } = options
-        const forgetBefore = age === undefined ? 0 : systemClock.now() - age
-        for (const namespace of namespaces) {
-          const made = await rebuildNamespace(store, updates, namespace, systemClock, undefined, forgetBefore)
-          rebuilt.push({ namespace, ...made })
-        }
-        return rebuilt
-      })
-      output.result(
-        results,
-        results
-          .map(
-            ({ namespace, epoch, seq, snapshotBytes, forgotten }) =>
-              `${namespace}: epoch ${epoch} from seq ${seq}, ${bytesText(snapshotBytes)}` +
-              (options.forgetReplicas === undefined ? '' : `; ${countText(forgotten, 'replica')} forgotten`),
-          )
-          .join('\n'),
+      const { updates } = yjsCrdt
+      const { forgetReplicas: age } = options
+      const forgetBefore = age === undefined ? 0 : systemClock.now() - age
+      const outcomes = await usingStore(options, output, (store, namespaces) =>
+        forEachNamespace(namespaces, (namespace) =>
+          rebuildNamespace(store, updates, namespace, systemClock, undefined, forgetBefore),
+        ),
+      )
+      tellEachNamespace(
+        output,
+        outcomes,
+        'rebuilt',
+        (namespace, { epoch, seq, snapshotBytes, forgotten }) =>
+          `${namespace}: epoch ${epoch} from seq ${seq}, ${bytesText(snapshotBytes)}` +
+          (age === undefined ? '' : `; ${countText(forgotten, 'replica')} forgotten`),
       )
     })
 }
 
-/** `90d` or `12h`, in milliseconds. */
+const agesMs: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1_000 }
+
+/** `90d`, `12h`, `30m` or `45s`, in milliseconds. */
 function ageArgument(text: string): number {
-  const [, count, unit] = /^(\d{1,5})([dh])$/.exec(text) ?? []
-  const hours = Number(count) * (unit === 'd' ? 24 : 1)
-  if (hours >= 1) return hours * 3_600_000
-  throw new InvalidArgumentError('expected a number of days or hours, such as 90d or 12h')
+  const [, count, unit = ''] = /^(\d{1,5})([dhms])$/.exec(text) ?? []
+  const ms = Number(count) * (agesMs[unit] ?? Number.NaN)
+  if (ms > 0) return ms
+  throw new InvalidArgumentError('expected days, hours, minutes or seconds, such as 90d, 12h, 30m or 45s')
 }
 
 function withHubFolder(command: Command, which = 'which namespace (default: every one)'): Command {
@@ -149,6 +145,24 @@ async function usingStore<R>(
   }
 }
 
+/** As `usingStore`, also of a backup; nothing is written. @throws SyncError STORE_CORRUPT where it is damaged as a whole */
+async function lookingAtStore<R>(
+  options: HubFolderOptions,
+  output: Output,
+  look: (store: HubStore, namespaces: readonly Namespace[]) => Promise<R>,
+): Promise<R> {
+  requireFolder(options.data)
+  const folder = await examineHubFolder(options.data)
+  try {
+    const { store, found, fault } = folder
+    tellLosses(output, found, options.data, 'hub')
+    if (fault !== null) throw fault
+    return await look(store, options.namespace === undefined ? await store.namespaces() : [options.namespace])
+  } finally {
+    await folder.close()
+  }
+}
+
 async function checkpointAll(store: HubStore, namespaces: readonly Namespace[], retention: Retention) {
   // Folding needs no domain: what is in the log was admitted. It was asked for a checkpoint, and for no new epoch.
   const hub = openHub({
@@ -160,9 +174,7 @@ async function checkpointAll(store: HubStore, namespaces: readonly Namespace[], 
     rebuild: 'never',
   })
   try {
-    const results = []
-    for (const namespace of namespaces) results.push({ namespace, ...(await hub.checkpoint(namespace)) })
-    return results
+    return await forEachNamespace(namespaces, (namespace) => hub.checkpoint(namespace))
   } finally {
     await hub.close()
   }

@@ -4,8 +4,9 @@ import { pino } from 'pino'
 import { readJwtOptions } from '../../auth/jwt-file.ts'
 import { findingEvents } from '../../wiring/finding.ts'
 import { startHub } from '../../wiring/hub.ts'
-import { logTo } from '../../wiring/hub-log.ts'
+import { logLevels, logTo, tellTo, type LogLevel } from '../../wiring/hub-log.ts'
 import type { SyncChoice } from '../../wiring/sync-choice.ts'
+import { systemClock } from '../../wiring/system-clock.ts'
 import { listenForInterrupt, type Interrupt } from '../interrupt.ts'
 import {
   loadDomains,
@@ -23,7 +24,7 @@ interface HubCommandOptions extends FolderOptions, RetentionOptions, LimitOption
   readonly host: string
   readonly port: number
   readonly sync: SyncChoice
-  readonly logLevel: string
+  readonly logLevel: LogLevel
   readonly origin: readonly string[]
   readonly tlsCert?: string
   readonly tlsKey?: string
@@ -55,8 +56,11 @@ export function addHub(program: Command, streams: Streams): void {
     .option('--no-gateway', 'serve no thin clients: nothing at /api (docs/gateway.md)')
     .option('--origin <origin>', 'pages of this origin may connect; repeat it for several', listed, [])
     .addOption(
-      new Option('--log-level <level>', 'how much to say on standard error')
-        .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      new Option(
+        '--log-level <level>',
+        'how much to say on standard error: a line each, with --json as JSON; with debug, where errors come from',
+      )
+        .choices(logLevels)
         .default('warn'),
     )
     .addHelpText('after', '\nExample:\n  rejoin hub --data ./hub --port 4400')
@@ -98,7 +102,7 @@ async function serve(
     ...(tlsCert === undefined || tlsKey === undefined ? {} : { tls: { cert: tlsCert, key: tlsKey } }),
     ...(options.behindTlsProxy === true ? { behindTlsProxy: true } : {}),
     ...(options.jwt === undefined ? {} : { jwt: await readJwtOptions(options.jwt) }),
-    log: logTo(pino({ level: options.logLevel }, streams.stderr)),
+    log: hubLog(options, streams),
   })
   try {
     const names = domains.map((domain) => domain.name)
@@ -112,6 +116,15 @@ async function serve(
   } finally {
     await running.close()
   }
+}
+
+function hubLog({ json, logLevel }: HubCommandOptions, { stderr }: Streams) {
+  if (json === true) return logTo(pino({ level: logLevel }, stderr))
+  return tellTo(
+    (text) => stderr.write(text),
+    logLevel,
+    () => systemClock.now(),
+  )
 }
 
 function listed(text: string, before: readonly string[]): readonly string[] {

@@ -1,6 +1,6 @@
 /** `rejoin repair`: restores what can be restored in the folder of a hub or a replica that is not running. */
 import type { Command } from 'commander'
-import { unreachable } from '@rejoin/core'
+import { unreachable, withoutDamageAdvice } from '@rejoin/core'
 import type { RepairedNamespace, RepairReport } from '../../wiring/repair-report.ts'
 import { repairFolder } from '../../wiring/repairing.ts'
 import { loadDomains, namespaceArgument, requireFolder, withDomain, type FolderOptions } from '../options.ts'
@@ -64,7 +64,8 @@ function sentencesOf({ namespaces, healed, report, salvage }: RepairReport): str
 }
 
 function healedSentence({ namespace, outcome, error }: RepairReport['healed'][number]): string {
-  if (error !== null) return `${namespace}: the replica could not heal it: ${error.message} [${error.code}]`
+  if (error !== null)
+    return `${namespace}: the replica could not heal it: ${withoutDamageAdvice(error.message)} [${error.code}]`
   return outcome === 'healed'
     ? `${namespace}: the hub has all that the replica had of it`
     : `${namespace}: the hub has lost nothing that the replica has`
@@ -81,7 +82,7 @@ function namespaceSentences({
   const would = outcome === 'needs discard' ? 'would ' : ''
   return [
     `${namespace ?? 'the folder as a whole'}: ${outcomeText(outcome)}`,
-    ...faults.map((fault) => `  damaged: ${fault}`),
+    ...faults.map((fault) => `  damaged: ${withoutDamageAdvice(fault)}`),
     ...steps.map((step) => `  ${would}${step}`),
     ...(commits.length === 0
       ? []

@@ -10,7 +10,7 @@ export function addResolve(program: Command, streams: Streams): void {
     .description('rank the intents of a namespace for a sentence')
     .addHelpText(
       'after',
-      '\nExample:\n  rejoin resolve --data ./laptop --namespace support "my chain came off"',
+      '\nExample:\n  rejoin resolve --data ./laptop --namespace support "my chain came off"\n\nShown are the score, what part of the best score it is, its band, and the intent, the best first.',
     )
     .action(async (query: string, options: ReplicaOptions) => {
       const output = openOutput(streams, options.json === true)
@@ -21,6 +21,8 @@ export function addResolve(program: Command, streams: Streams): void {
         ({ id, score, confidence, band }) =>
           `${score.toFixed(5).padStart(9)}  ${confidence.toFixed(2)}  ${band.padEnd(6)}  ${id}`,
       )
-      output.result({ query, ...ranking }, lines.length === 0 ? 'no intent matches' : lines.join('\n'))
+      const heading = '    score  part  band    intent'
+      const sentences = lines.length === 0 ? 'no intent matches' : [heading, ...lines].join('\n')
+      output.result({ query, ...ranking }, sentences)
     })
 }

@@ -141,7 +141,20 @@ function liveStatus(replica: Replica<AnyDomain>): { value: object; sentence: str
   const level = acked === 'applied' ? '; acknowledged means applied' : ''
   const refused =
     rejected === 0 ? '' : `; ${countText(rejected, 'commit')} refused (see \`rejoin rejected list\`)`
-  const value = { state, pending, cursor, persistence, saved, acked, domainTooNew, rejected, lastError }
+  // Bytes and catch-ups of all connections since the command began.
+  const cost = replica.bill
+  const value = {
+    state,
+    pending,
+    cursor,
+    persistence,
+    saved,
+    acked,
+    domainTooNew,
+    rejected,
+    lastError,
+    ...cost,
+  }
   return {
     value,
     sentence: `${state}, ${pending} pending, at ${at}${level}${newer}${refused}${store}${error}`,

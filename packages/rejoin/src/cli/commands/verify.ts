@@ -1,5 +1,6 @@
 /** `rejoin verify`: everything that can be said of the folder of a hub or a replica that is not running. */
 import type { Command } from 'commander'
+import { withoutDamageAdvice } from '@rejoin/core'
 import type { VerifyReport } from '@rejoin/hub'
 import type { ReplicaVerifyReport } from '@rejoin/replica'
 import { verifyFolder, type FolderReport } from '../../wiring/verifying.ts'
@@ -39,7 +40,8 @@ function documentsOf({ fault, namespaces }: FolderReport): readonly object[] {
 }
 
 function sentencesOf(report: FolderReport): string {
-  const lines = report.fault === null ? [] : [`the folder as a whole: 1 FAULT\n  ${report.fault}`]
+  const lines =
+    report.fault === null ? [] : [`the folder as a whole: 1 FAULT\n  ${withoutDamageAdvice(report.fault)}`]
   if (report.kind === 'hub') lines.push(...report.namespaces.map(hubSentences))
   else lines.push(...report.namespaces.map(replicaSentences))
   return lines.length === 0 ? `the ${report.kind} holds no namespace yet` : lines.join('\n')
@@ -52,7 +54,9 @@ export function hubSentences(report: VerifyReport): string {
   const what = `${counts}, from ${floor} to ${head}, ${checkpoint}, digest ${digest ?? 'none'}`
   return [
     `${report.namespace}: ${stateText(report)}; ${what}`,
-    ...report.faults.map(({ seq, message }) => `  ${seq === null ? '' : `at ${seq}: `}${message}`),
+    ...report.faults.map(
+      ({ seq, message }) => `  ${seq === null ? '' : `at ${seq}: `}${withoutDamageAdvice(message)}`,
+    ),
   ].join('\n')
 }
 
@@ -63,7 +67,7 @@ export function replicaSentences(report: ReplicaVerifyReport): string {
   const what = `${countText(values, 'value')}, ${bytesText(bytes)}, ${place}, ${waiting}, domain ${domain ?? 'unknown'}`
   return [
     `${report.namespace}: ${stateText(report)}; ${what}, digest ${digest ?? 'none'}`,
-    ...report.faults.map(({ message }) => `  ${message}`),
+    ...report.faults.map(({ message }) => `  ${withoutDamageAdvice(message)}`),
   ].join('\n')
 }
 
