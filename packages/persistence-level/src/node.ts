@@ -22,6 +22,7 @@ export {
   type ReplicaPart,
   type ReplicaRepairPlan,
 } from './replica/replica-findings.ts'
+export { whileRepairing } from './folder/repair-lock.ts'
 export { folderKind } from './folder/folder-kind.ts'
 export { mendFiles, type MendedFile } from './folder/folder-mending.ts'
 export { endRebuilding, rebuildFolder, rebuildReadable, type RebuiltFolder } from './folder/rebuilding.ts'

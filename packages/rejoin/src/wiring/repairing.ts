@@ -11,6 +11,7 @@ import {
   endRebuilding,
   examineReplicaFolder,
   mendFiles,
+  whileRepairing,
   type MendedFile,
 } from '@rejoin/persistence-level/node'
 import { findingEvents, type HearFinding } from './finding.ts'
@@ -40,6 +41,11 @@ export interface RepairOptions {
 /** @throws SyncError FOLDER_FOREIGN, NAMESPACE_UNKNOWN, STORE_LOCKED, STORE_FULL */
 export async function repairFolder(data: string, options: RepairOptions = {}): Promise<RepairReport> {
   const folder = resolve(data)
+  return await whileRepairing(folder, () => repairAlone(folder, options))
+}
+
+/** Nobody else repairs it meanwhile. */
+async function repairAlone(folder: string, options: RepairOptions): Promise<RepairReport> {
   await endRebuilding(folder)
   const files = (await mendFiles(folder)).map(mendedFile)
   const kind = await kindOf(folder)
