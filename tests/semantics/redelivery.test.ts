@@ -78,7 +78,7 @@ describe('a tail that comes again', () => {
   })
 
   test.each(ops)(
-    '[2] [6] %s: sent again each time the connection broke before it was saved',
+    '[2] [6] %s: told and not saved, it is neither asked for again nor forgotten, however often the connection breaks',
     async (_, op) => {
       const scene = await openScene()
       const { ann } = scene
@@ -97,12 +97,13 @@ describe('a tail that comes again', () => {
       reader.connect()
       await until('the tail came', scene, () => wire.tails === 1 && reader.status.state === 'live')
       const once = bytesOf(reader)
-      for (const times of [2, 3, 4, 5]) {
+      for (let times = 1; times <= 4; times++) {
+        // The app is told the recorded cursor, the hub the applied one.
         expect(reader.status.cursor).toEqual(cursor)
         wire.cut()
-        await until(`the tail came time ${times}`, scene, () => wire.tails === times)
-        await until('it was taken', scene, () => reader.status.state === 'live')
-        expect(bytesOf(reader)).toEqual(once)
+        await until('it is gone', scene, () => reader.status.state !== 'live')
+        await until('it is back', scene, () => reader.status.state === 'live')
+        expect([wire.tails, bytesOf(reader)]).toEqual([1, once])
       }
       failing = false
       await until('it is saved', scene, () => reader.status.persistence === 'ok')
